@@ -1,0 +1,163 @@
+//! Which pools a heap has: checked and sized in `const`.
+
+use crate::{
+    class::{MAX_BLOCK_BYTES, block_bytes_for},
+    error::ConfigError,
+    plan::Plan,
+};
+use core::alloc::Layout;
+
+/// The most pools a heap has: one bit of a word each.
+pub const MAX_POOLS: usize = usize::BITS as usize;
+
+/// The most blocks a pool has: three levels of words.
+pub const MAX_BLOCKS: usize = MAX_POOLS * MAX_POOLS * MAX_POOLS;
+
+/// One pool: how large its blocks are, and how many there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// Size of a block, in bytes: one of [`class::class_bytes`](crate::class::class_bytes).
+    pub block_bytes: usize,
+    /// Number of blocks: 1 to [`MAX_BLOCKS`].
+    pub blocks: usize,
+}
+
+impl PoolConfig {
+    /// A pool of `blocks` blocks of `block_bytes` bytes.
+    #[must_use]
+    pub const fn new(block_bytes: usize, blocks: usize) -> Self {
+        Self { block_bytes, blocks }
+    }
+
+    /// A pool of `blocks` blocks, each of which holds a value of this layout.
+    #[must_use]
+    pub const fn holding(layout: Layout, blocks: usize) -> Self {
+        Self { block_bytes: block_bytes_for(layout.size(), layout.align()), blocks }
+    }
+}
+
+/// What happens when a class has no free block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Borrow {
+    /// The request takes a block of the next larger class that has one. The block goes home by its address.
+    #[default]
+    Larger,
+    /// The request is refused.
+    Never,
+}
+
+/// A configuration that was checked: a heap can be built from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    pools: [PoolConfig; MAX_POOLS],
+    len: usize,
+    borrow: Borrow,
+}
+
+impl Config {
+    /// Checks a configuration. Block sizes rise from pool to pool.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first pool that cannot be, and what would fit.
+    ///
+    /// # Time complexity
+    /// Linear in the number of pools. Not for real-time paths.
+    pub const fn new(pools: &[PoolConfig]) -> Result<Self, ConfigError> {
+        if pools.is_empty() {
+            return Err(ConfigError::NoPools);
+        }
+        if pools.len() > MAX_POOLS {
+            return Err(ConfigError::TooManyPools { given: pools.len(), max: MAX_POOLS });
+        }
+        let mut config =
+            Self { pools: [PoolConfig::new(0, 0); MAX_POOLS], len: pools.len(), borrow: Borrow::Larger };
+        let mut pool = 0;
+        while pool < pools.len() {
+            let PoolConfig { block_bytes, blocks } = pools[pool];
+            let in_grid = block_bytes > 0 && block_bytes <= MAX_BLOCK_BYTES;
+            let nearest = if in_grid {
+                block_bytes_for(block_bytes, 1)
+            } else if block_bytes == 0 {
+                block_bytes_for(1, 1)
+            } else {
+                MAX_BLOCK_BYTES
+            };
+            if block_bytes != nearest {
+                return Err(ConfigError::BlockBytes { pool, given: block_bytes, nearest });
+            }
+            if pool > 0 && block_bytes <= pools[pool - 1].block_bytes {
+                return Err(ConfigError::NotAscending { pool });
+            }
+            if blocks == 0 || blocks > MAX_BLOCKS {
+                return Err(ConfigError::Blocks { pool, given: blocks, max: MAX_BLOCKS });
+            }
+            config.pools[pool] = pools[pool];
+            pool += 1;
+        }
+        match Plan::checked(&config) {
+            Some(_) => Ok(config),
+            None => Err(ConfigError::TooLarge),
+        }
+    }
+
+    /// The same for a constant: a configuration that cannot work does not compile.
+    ///
+    /// ```compile_fail
+    /// # use detalloc::{Config, PoolConfig};
+    /// const BAD: Config = Config::constant(&[PoolConfig::new(64, 8), PoolConfig::new(64, 8)]);
+    /// ```
+    ///
+    /// # Panics
+    /// When [`Config::new`] returns an error; in a constant that is a compile error.
+    #[must_use]
+    pub const fn constant(pools: &[PoolConfig]) -> Self {
+        match Self::new(pools) {
+            Ok(config) => config,
+            Err(ConfigError::NoPools) => panic!("a heap needs at least one pool"),
+            Err(ConfigError::TooManyPools { .. }) => panic!("too many pools"),
+            Err(ConfigError::BlockBytes { .. }) => panic!("a block size is not one of the size classes"),
+            Err(ConfigError::NotAscending { .. }) => panic!("block sizes must rise from pool to pool"),
+            Err(ConfigError::Blocks { .. }) => panic!("a pool has no block or too many"),
+            Err(ConfigError::TooLarge) => panic!("the pools together exceed the address space"),
+        }
+    }
+
+    /// The same pools, with another answer to a class that has run dry.
+    #[must_use]
+    pub const fn with_borrow(mut self, borrow: Borrow) -> Self {
+        self.borrow = borrow;
+        self
+    }
+
+    /// The pools, smallest blocks first.
+    #[must_use]
+    pub const fn pools(&self) -> &[PoolConfig] {
+        self.pools.split_at(self.len).0
+    }
+
+    /// What happens when a class has no free block.
+    #[must_use]
+    pub const fn borrow(&self) -> Borrow {
+        self.borrow
+    }
+
+    /// The memory this configuration needs when the region has the alignment of this layout: metadata and
+    /// blocks, nothing else.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        let plan = Plan::of(self);
+        match Layout::from_size_align(plan.bytes, plan.align) {
+            Ok(layout) => layout,
+            // `Plan::checked` bounds the size and its alignment is a power of two.
+            Err(_) => unreachable!(),
+        }
+    }
+
+    /// The memory this configuration needs wherever the region starts, in bytes: [`Config::layout`] and what
+    /// the worst misalignment costs.
+    #[must_use]
+    pub const fn bytes_needed(&self) -> usize {
+        let layout = self.layout();
+        layout.size() + layout.align() - 1
+    }
+}

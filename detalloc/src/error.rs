@@ -1,0 +1,157 @@
+//! What can go wrong, as values that say what to do about it.
+
+use core::{error, fmt};
+
+/// Why a request was not served. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllocError {
+    /// No block of this class is free, and none could be borrowed: free one, steal one, or configure more.
+    Exhausted {
+        /// Block size of the pool that ran dry, in bytes.
+        block_bytes: usize,
+    },
+    /// No pool has blocks of this size and alignment: configure one.
+    Unsupported {
+        /// The size that was asked for, in bytes.
+        size_bytes: usize,
+        /// The alignment that was asked for, in bytes.
+        align_bytes: usize,
+    },
+    /// The metadata of the pool contradicts itself: something wrote outside its block. See [`Heap::validate`].
+    ///
+    /// [`Heap::validate`]: crate::Heap::validate
+    Corrupt,
+}
+
+impl fmt::Display for AllocError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted { block_bytes } => {
+                write!(
+                    f,
+                    "the pool of {block_bytes}-byte blocks is empty and nothing larger could be borrowed"
+                )
+            }
+            Self::Unsupported { size_bytes, align_bytes } => {
+                write!(f, "no pool has blocks of {size_bytes} bytes aligned to {align_bytes}")
+            }
+            Self::Corrupt => write!(f, "the pool's metadata was overwritten; validate() says where"),
+        }
+    }
+}
+
+impl error::Error for AllocError {}
+
+/// Why a block was not taken back. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeError {
+    /// The pointer lies outside the blocks of this heap.
+    Foreign,
+    /// The pointer lies inside a block, at a multiple of the granule but not at the block's start.
+    Interior,
+    /// The pointer lies inside a block and is not even aligned to the granule.
+    Misaligned,
+    /// The block is free already.
+    DoubleFree,
+}
+
+impl fmt::Display for FreeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign => "the pointer belongs to no block of this heap",
+            Self::Interior => "the pointer lies inside a block, not at its start",
+            Self::Misaligned => "the pointer lies inside a block and is not aligned to 16 bytes",
+            Self::DoubleFree => "the block is free already",
+        })
+    }
+}
+
+impl error::Error for FreeError {}
+
+/// Why a configuration cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// There is no pool.
+    NoPools,
+    /// There are more pools than a heap can have.
+    TooManyPools {
+        /// How many there were.
+        given: usize,
+        /// How many there may be: [`MAX_POOLS`](crate::MAX_POOLS).
+        max: usize,
+    },
+    /// A block size is not one of the grid's.
+    BlockBytes {
+        /// Position of the pool in the configuration.
+        pool: usize,
+        /// Its block size, in bytes.
+        given: usize,
+        /// The next larger block size of the grid, in bytes; the largest one if there is none.
+        nearest: usize,
+    },
+    /// Block sizes must rise from pool to pool; this one does not exceed the one before.
+    NotAscending {
+        /// Position of the pool in the configuration.
+        pool: usize,
+    },
+    /// A pool has no block, or more than it can have.
+    Blocks {
+        /// Position of the pool in the configuration.
+        pool: usize,
+        /// How many blocks were asked for.
+        given: usize,
+        /// How many there may be: [`MAX_BLOCKS`](crate::MAX_BLOCKS).
+        max: usize,
+    },
+    /// All pools together exceed the address space.
+    TooLarge,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPools => write!(f, "a heap needs at least one pool"),
+            Self::TooManyPools { given, max } => write!(f, "{given} pools; a heap has at most {max}"),
+            Self::BlockBytes { pool, given, nearest } => {
+                write!(f, "pool {pool}: no size class has blocks of {given} bytes; {nearest} would fit")
+            }
+            Self::NotAscending { pool } => {
+                write!(
+                    f,
+                    "pool {pool}: its blocks must be larger than those of pool {}",
+                    pool.saturating_sub(1)
+                )
+            }
+            Self::Blocks { pool, given, max } => {
+                write!(f, "pool {pool}: {given} blocks; a pool has 1 to {max}")
+            }
+            Self::TooLarge => write!(f, "the pools together exceed the address space"),
+        }
+    }
+}
+
+impl error::Error for ConfigError {}
+
+/// Why a heap could not be set up in a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InitError {
+    /// The region is too small.
+    TooSmall {
+        /// What this region would have to hold, its own misalignment included, in bytes.
+        needed: usize,
+        /// What it holds, in bytes.
+        given: usize,
+    },
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooSmall { needed, given } => {
+                write!(f, "the region has {given} bytes and this configuration needs {needed}")
+            }
+        }
+    }
+}
+
+impl error::Error for InitError {}

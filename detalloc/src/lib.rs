@@ -1,0 +1,70 @@
+//! A deterministic memory allocator in the caller's memory, for code that has a deadline.
+//!
+//! - **Constant time.** [`Heap::allocate`] and [`Heap::free`] run no loop and take the same path whatever the
+//!   history, the number of pools or the number of live blocks. A pool of more than `usize::BITS`² blocks
+//!   reads one word more.
+//! - **In the caller's memory.** Blocks and metadata lie in the region that the caller gave; nothing else is
+//!   ever touched, and [`Config::bytes_needed`] says in a `const` how much that is.
+//! - **Silent.** No system call, no lock, no panic and no formatting on any allocation path.
+//! - **Checked.** A double free, a foreign, interior or misaligned pointer is refused and named, in release
+//!   builds too, and changes nothing. [`Heap::validate`] checks every invariant of the metadata.
+//! - **Counted.** Use, high water, refusals and borrowing per pool, readable from any thread through [`Meter`].
+//! - **Freed from anywhere.** One owner allocates; any thread frees through [`RemoteFree`], without waiting.
+//!
+//! ```
+//! use core::{alloc::Layout, mem::MaybeUninit};
+//! use detalloc::{Config, Heap, PoolConfig};
+//!
+//! // A configuration that cannot work does not compile.
+//! const CONFIG: Config = Config::constant(&[PoolConfig::new(64, 128), PoolConfig::new(1024, 16)]);
+//! let mut region = [MaybeUninit::uninit(); CONFIG.bytes_needed()];
+//!
+//! let mut heap = Heap::new(&mut region, &CONFIG)?;
+//! let block = heap.allocate(Layout::new::<[f32; 12]>())?;
+//! // SAFETY: nothing uses the block after this.
+//! unsafe { heap.free(block)? };
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What it does not do: grow, merge or split blocks, or move them. Memory is divided into pools once, so there
+//! is no external fragmentation, and a request takes a whole block of its class: at most 1/16 is lost to a
+//! class above 256 bytes, and at most 15 bytes below.
+#![no_std]
+
+#[cfg(any(test, doctest))]
+extern crate std;
+
+#[cfg(not(loom))]
+mod bitmap;
+#[cfg(not(loom))]
+pub mod class;
+#[cfg(not(loom))]
+mod config;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod heap;
+#[cfg(not(loom))]
+mod plan;
+#[cfg(not(loom))]
+mod pool;
+#[cfg(not(loom))]
+mod region;
+#[cfg(loom)]
+pub mod remote;
+#[cfg(not(loom))]
+mod remote;
+#[cfg(not(loom))]
+mod stats;
+mod sync;
+#[cfg(not(loom))]
+mod validate;
+
+#[cfg(not(loom))]
+pub use crate::{
+    config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
+    error::{AllocError, ConfigError, FreeError, InitError},
+    heap::{Heap, RemoteFree},
+    stats::{Meter, PoolStats, Stats},
+    validate::{Broken, Corruption},
+};

@@ -1,0 +1,213 @@
+//! The region: how the metadata lies in the caller's memory, and the invariants that all unsafe code leans on.
+//!
+//! - **(I1)** Every pointer in the metadata was derived from the region by [`Plan`], which divides it without overlap;
+//!   the region is borrowed exclusively for `'r`, so all of it stays valid, and the metadata initialised, for `'r`.
+//! - **(I2)** Shapes (pointers, sizes, counts of blocks, class map, page table, masks) never change after
+//!   [`Header::build`]. Any thread may read them.
+//! - **(I3)** Every `Cell` is touched only through [`Heap`](crate::Heap), which is not `Sync`: by one thread at a
+//!   time, the owner.
+//! - **(I4)** Every word that two threads may touch is an atomic.
+//! - **(I5)** Block numbers are below the pool's count of blocks before they become addresses.
+
+use crate::{
+    class::GRANULE_BYTES,
+    config::{Borrow, Config},
+    error::{FreeError, InitError},
+    plan::{MAX_ALIGN_BYTES, Plan},
+    pool::Pool,
+    remote::RemoteFrees,
+    sync::AtomicUsize,
+};
+use core::{cell::Cell, fmt, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32};
+
+/// Alignments from the granule to the page, each with a mask of the pools that have it.
+const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 1;
+
+/// Memory is given to a process page by page; no platform has smaller ones.
+const TOUCH_STRIDE_BYTES: usize = 4096;
+
+/// What other threads write for one pool.
+#[repr(C)]
+pub(crate) struct Remote {
+    /// A bit a group of leaves with blocks that wait to be adopted.
+    pub(crate) groups: AtomicUsize,
+    /// Blocks adopted so far; the owner counts.
+    pub(crate) freed: AtomicU32,
+}
+
+/// The start of every region.
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    pools: NonNull<Pool>,
+    remotes: NonNull<Remote>,
+    class_map: NonNull<u8>,
+    page_table: NonNull<u8>,
+    pub(crate) pool_count: usize,
+    pub(crate) classes: usize,
+    pages: usize,
+    page_bits: u32,
+    pub(crate) borrow: Borrow,
+    blocks: usize,
+    /// Pools whose blocks have at least the alignment 2^(4 + i).
+    aligned: [usize; ALIGNMENTS],
+    /// Pools with a free block.
+    pub(crate) available: Cell<usize>,
+    /// Requests that no pool could ever serve.
+    pub(crate) unsupported: AtomicU32,
+    /// Pools with blocks that wait to be adopted; on a line of its own, because other threads write it.
+    pub(crate) pending: Line<AtomicUsize>,
+}
+
+impl fmt::Debug for Header {
+    /// Says how many pools there are, and reads nothing that belongs to the owner.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Header").field("pools", &self.pool_count).finish_non_exhaustive()
+    }
+}
+
+/// A cache line of its own.
+#[repr(C, align(64))]
+pub(crate) struct Line<T>(pub(crate) T);
+
+impl Header {
+    /// Lays out a region and touches every page of it.
+    pub(crate) fn build<'r>(
+        region: &'r mut [MaybeUninit<u8>],
+        config: &Config,
+    ) -> Result<&'r Self, InitError> {
+        let plan = Plan::of(config);
+        let slack = region.as_ptr().align_offset(plan.align);
+        let given = region.len();
+        let Some(region) = slack.checked_add(plan.bytes).and_then(|end| region.get_mut(slack..end)) else {
+            return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
+        };
+        // Metadata is zeroed (words start empty, and the rest is set below); of the blocks one byte a page is
+        // enough to make the system hand the page over now and not in a callback.
+        region[..plan.blocks].fill(MaybeUninit::new(0));
+        for byte in region[plan.blocks..].iter_mut().step_by(TOUCH_STRIDE_BYTES) {
+            // SAFETY: a reference to this very byte; volatile, because the write exists for its side effect.
+            unsafe { core::ptr::write_volatile(byte, MaybeUninit::new(0)) };
+        }
+        let start = NonNull::from(region).cast::<u8>();
+        // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
+        let at = |offset: usize| unsafe { start.add(offset) };
+
+        let mut aligned = [0; ALIGNMENTS];
+        let mut available = 0;
+        for (number, pool) in config.pools().iter().enumerate() {
+            let (base, words) = (at(plan.pool_blocks[number]), at(plan.words[number]).cast());
+            // SAFETY: (I1) the plan gave the pool these blocks and words, and they were zeroed above.
+            let built = unsafe { Pool::new(*pool, base, words) };
+            for (power, mask) in aligned.iter_mut().enumerate() {
+                *mask |= usize::from(built.align() >= GRANULE_BYTES << power) << number;
+            }
+            available |= 1 << number;
+            // SAFETY: (I1) the plan has room for one `Pool` and one `Remote` a pool, aligned.
+            unsafe {
+                at(plan.pools).cast::<Pool>().add(number).write(built);
+                let remote = Remote { groups: AtomicUsize::new(0), freed: AtomicU32::new(0) };
+                at(plan.remotes).cast::<Remote>().add(number).write(remote);
+            }
+            let page = |offset: usize| (offset - plan.blocks) >> plan.page_bits;
+            let end = plan.pool_blocks[number] + pool.block_bytes * pool.blocks;
+            let pages = page(plan.pool_blocks[number])..page(end - 1) + 1;
+            // A pool number is below `MAX_POOLS`, which fits a byte.
+            let number = u8::try_from(number).unwrap_or(u8::MAX);
+            // SAFETY: (I1) the page table has an entry for every page of every pool.
+            unsafe { at(plan.page_table).add(pages.start).write_bytes(number, pages.len()) };
+            let first_class = if number == 0 {
+                0
+            } else {
+                crate::class::class_of(config.pools()[usize::from(number) - 1].block_bytes, 1) + 1
+            };
+            let classes = first_class..crate::class::class_of(pool.block_bytes, 1) + 1;
+            // SAFETY: (I1) the class map has an entry for every class up to that of the largest pool.
+            unsafe { at(plan.class_map).add(classes.start).write_bytes(number, classes.len()) };
+        }
+        let header = start.cast::<Self>();
+        // SAFETY: the region was cut to begin at an address aligned for the header, and the plan begins with it.
+        unsafe {
+            header.write(Self {
+                pools: at(plan.pools).cast(),
+                remotes: at(plan.remotes).cast(),
+                class_map: at(plan.class_map),
+                page_table: at(plan.page_table),
+                pool_count: config.pools().len(),
+                classes: plan.classes,
+                pages: plan.pages,
+                page_bits: plan.page_bits,
+                borrow: config.borrow(),
+                blocks: at(plan.blocks).as_ptr().addr(),
+                aligned,
+                available: Cell::new(available),
+                unsupported: AtomicU32::new(0),
+                pending: Line(AtomicUsize::new(0)),
+            });
+            Ok(header.as_ref())
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pools(&self) -> &[Pool] {
+        // SAFETY: (I1) `build` wrote this many pools there.
+        unsafe { slice::from_raw_parts(self.pools.as_ptr(), self.pool_count) }
+    }
+
+    #[inline]
+    pub(crate) fn class_map(&self) -> &[u8] {
+        // SAFETY: (I1, I2) `build` wrote this many entries there.
+        unsafe { slice::from_raw_parts(self.class_map.as_ptr(), self.classes) }
+    }
+
+    #[inline]
+    pub(crate) fn page_table(&self) -> &[u8] {
+        // SAFETY: (I1, I2) `build` wrote this many entries there.
+        unsafe { slice::from_raw_parts(self.page_table.as_ptr(), self.pages) }
+    }
+
+    #[inline]
+    pub(crate) fn remote(&self, pool: usize) -> &Remote {
+        debug_assert!(pool < self.pool_count);
+        let remotes =
+            // SAFETY: (I1) `build` wrote one a pool.
+            unsafe { slice::from_raw_parts(self.remotes.as_ptr(), self.pool_count) };
+        &remotes[pool]
+    }
+
+    #[inline]
+    pub(crate) fn remote_frees(&self, pool: usize) -> RemoteFrees<'_> {
+        self.pools()[pool].remote(pool, &self.pending.0, self.remote(pool))
+    }
+
+    /// The pools whose blocks have this alignment, as a mask; none for alignments past a page.
+    #[inline]
+    pub(crate) fn aligned_pools(&self, align_bytes: usize) -> usize {
+        let power = (align_bytes / GRANULE_BYTES).max(1).trailing_zeros() as usize;
+        self.aligned.get(power).copied().unwrap_or(0)
+    }
+
+    /// The pool and number of the block that begins at this address.
+    #[inline]
+    pub(crate) fn find(&self, address: usize) -> Result<(usize, usize), FreeError> {
+        let page = address.wrapping_sub(self.blocks) >> self.page_bits;
+        let Some(&pool) = self.page_table().get(page) else { return Err(FreeError::Foreign) };
+        let pool = usize::from(pool);
+        let Some(found) = self.pools().get(pool) else { return Err(FreeError::Foreign) };
+        match found.index_of(address) {
+            Some(index) => Ok((pool, index)),
+            None => Err(self.name_pointer(pool, address)),
+        }
+    }
+
+    #[cold]
+    fn name_pointer(&self, pool: usize, address: usize) -> FreeError {
+        let (base, bytes) = self.pools()[pool].extent();
+        if address.wrapping_sub(base) >= bytes {
+            FreeError::Foreign
+        } else if address % GRANULE_BYTES != 0 {
+            FreeError::Misaligned
+        } else {
+            FreeError::Interior
+        }
+    }
+}

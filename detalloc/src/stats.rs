@@ -1,0 +1,108 @@
+//! What a heap has done: a copyable snapshot, readable from any thread while the owner works.
+//!
+//! The owner counts with plain stores, so reading disturbs nobody. A snapshot that is taken beside a working owner
+//! is not one instant: each count is true, but they may be a few operations apart.
+
+use crate::{class::class_bytes, config::MAX_POOLS, region::Header, sync::Ordering::Relaxed};
+
+/// Counts of one pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolStats {
+    /// Size of a block, in bytes.
+    pub block_bytes: usize,
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Live blocks, those included that serve a smaller class or were freed by other threads and not yet adopted.
+    pub used: usize,
+    /// High water: the most blocks ever live.
+    pub peak: usize,
+    /// Requests of this class that were refused. Stops counting at `u32::MAX`, as the next two do.
+    pub refused: usize,
+    /// Requests of this class that a larger one served.
+    pub borrowed: usize,
+    /// Blocks of this pool that other threads freed and the owner has adopted.
+    pub freed_remotely: usize,
+}
+
+/// A snapshot of a heap's counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    pools: [PoolStats; MAX_POOLS],
+    len: usize,
+    /// Requests that no pool could ever serve: too large, or too strictly aligned.
+    pub unsupported: usize,
+}
+
+impl Stats {
+    /// The pools, smallest blocks first.
+    #[must_use]
+    pub fn pools(&self) -> &[PoolStats] {
+        &self.pools[..self.len]
+    }
+
+    /// All blocks together, in bytes; metadata not included.
+    #[must_use]
+    pub fn total_bytes(&self) -> usize {
+        self.pools().iter().map(|pool| pool.blocks * pool.block_bytes).sum()
+    }
+
+    /// All live blocks together, in bytes: whole blocks, not what was asked for.
+    #[must_use]
+    pub fn used_bytes(&self) -> usize {
+        self.pools().iter().map(|pool| pool.used * pool.block_bytes).sum()
+    }
+
+    /// How many requests were refused, whatever the reason.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.pools().iter().map(|pool| pool.refused).sum::<usize>() + self.unsupported
+    }
+}
+
+/// Reads a heap's counts from any thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter<'r> {
+    header: &'r Header,
+}
+
+// SAFETY: (I2, I4) only shapes and atomics are touched, never a `Cell`.
+unsafe impl Send for Meter<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Meter<'_> {}
+
+impl<'r> Meter<'r> {
+    pub(crate) fn new(header: &'r Header) -> Self {
+        Self { header }
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Time complexity
+    /// Linear in the number of pools; wait-free, and disturbs nobody.
+    #[must_use]
+    pub fn snapshot(&self) -> Stats {
+        let mut stats = Stats {
+            pools: [PoolStats::default(); MAX_POOLS],
+            len: self.header.pool_count,
+            unsupported: self.header.unsupported.load(Relaxed) as usize,
+        };
+        for (number, (into, pool)) in stats.pools.iter_mut().zip(self.header.pools()).enumerate() {
+            *into = PoolStats {
+                block_bytes: pool.block_bytes as usize,
+                blocks: pool.blocks as usize,
+                used: pool.used.load(Relaxed) as usize,
+                peak: pool.peak.load(Relaxed) as usize,
+                refused: pool.refused.load(Relaxed) as usize,
+                borrowed: pool.borrowed.load(Relaxed) as usize,
+                freed_remotely: self.header.remote(number).freed.load(Relaxed) as usize,
+            };
+        }
+        stats
+    }
+
+    /// The largest request that some pool could serve, in bytes.
+    #[must_use]
+    pub fn largest_block_bytes(&self) -> usize {
+        class_bytes(self.header.classes - 1)
+    }
+}

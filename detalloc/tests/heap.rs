@@ -1,0 +1,305 @@
+//! The promises of the single-owner heap, arranged by promise.
+
+use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
+use detalloc::{AllocError, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig};
+use std::collections::BTreeMap;
+
+const SMALL: Config = Config::constant(&[
+    PoolConfig::new(16, 3),
+    PoolConfig::new(64, 70),
+    PoolConfig::new(1088, 5),
+    PoolConfig::new(4096, 2),
+]);
+
+fn region(bytes: usize) -> Vec<MaybeUninit<u8>> {
+    vec![MaybeUninit::uninit(); bytes]
+}
+
+fn layout(size: usize, align: usize) -> Layout {
+    Layout::from_size_align(size, align).unwrap()
+}
+
+fn free(heap: &mut Heap, block: NonNull<u8>) -> Result<(), FreeError> {
+    // SAFETY: the tests never use a block after this.
+    unsafe { heap.free(block) }
+}
+
+/// A small, seeded generator (xorshift64*), so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
+    }
+}
+
+mod configurations {
+    use super::*;
+
+    #[test]
+    fn a_bad_one_is_refused_with_its_reason() {
+        let of = |pools: &[(usize, usize)]| {
+            Config::new(
+                &pools.iter().map(|&(size, blocks)| PoolConfig::new(size, blocks)).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(of(&[]), Err(ConfigError::NoPools));
+        assert_eq!(
+            of(&[(16, 1); 65]),
+            Err(ConfigError::TooManyPools { given: 65, max: detalloc::MAX_POOLS })
+        );
+        assert_eq!(of(&[(100, 1)]), Err(ConfigError::BlockBytes { pool: 0, given: 100, nearest: 112 }));
+        assert_eq!(of(&[(0, 1)]), Err(ConfigError::BlockBytes { pool: 0, given: 0, nearest: 16 }));
+        assert!(matches!(of(&[(usize::MAX, 1)]), Err(ConfigError::BlockBytes { .. })));
+        assert_eq!(of(&[(64, 1), (64, 1)]), Err(ConfigError::NotAscending { pool: 1 }));
+        assert_eq!(of(&[(64, 1), (32, 1)]), Err(ConfigError::NotAscending { pool: 1 }));
+        assert_eq!(of(&[(64, 0)]), Err(ConfigError::Blocks { pool: 0, given: 0, max: MAX_BLOCKS }));
+        assert!(matches!(of(&[(64, usize::MAX)]), Err(ConfigError::Blocks { .. })));
+    }
+
+    #[test]
+    fn errors_read_as_advice() {
+        let error = Config::new(&[PoolConfig::new(100, 1)]).unwrap_err();
+        assert_eq!(error.to_string(), "pool 0: no size class has blocks of 100 bytes; 112 would fit");
+    }
+
+    #[test]
+    fn a_region_one_byte_too_small_is_refused_at_every_misalignment() {
+        let mut memory = region(SMALL.bytes_needed() + 4096);
+        for offset in 0..SMALL.layout().align() {
+            let slack = memory[offset..].as_ptr().align_offset(SMALL.layout().align());
+            let needed = slack + SMALL.layout().size();
+            assert!(needed <= SMALL.bytes_needed());
+            let refused = Heap::new(&mut memory[offset..offset + needed - 1], &SMALL).unwrap_err();
+            assert_eq!(refused, InitError::TooSmall { needed, given: needed - 1 });
+            assert!(Heap::new(&mut memory[offset..offset + needed], &SMALL).is_ok());
+        }
+        assert!(Heap::new(&mut [], &SMALL).is_err());
+    }
+}
+
+mod allocating {
+    use super::*;
+
+    #[test]
+    fn blocks_are_aligned_distinct_and_inside_the_region() {
+        let mut memory = region(SMALL.bytes_needed() + 3);
+        let memory = &mut memory[3..];
+        let (start, end) = (memory.as_ptr().addr(), memory.as_ptr_range().end.addr());
+        let mut heap = Heap::new(memory, &SMALL).unwrap();
+        let mut taken = BTreeMap::new();
+        for size in [0, 1, 16, 17, 63, 64, 65, 1000, 4096] {
+            for align in [1, 16, 64, 1024, 4096] {
+                let Ok(block) = heap.allocate(layout(size, align)) else { continue };
+                let at = block.as_ptr().addr();
+                assert_eq!(at % align, 0);
+                let bytes = heap.usable_bytes(block).unwrap();
+                assert!(bytes >= size && at >= start && at + bytes <= end);
+                taken.insert(at, at + bytes);
+            }
+        }
+        assert!(taken.len() > 10);
+        assert!(taken.iter().zip(taken.iter().skip(1)).all(|((_, end), (next, _))| end <= next));
+        assert_eq!(heap.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_size_or_alignment_that_no_pool_has_is_unsupported() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let largest = isize::MAX as usize;
+        for (size, align) in [(4097, 1), (16, 8192), (1 << 40, 1), (largest - 15, 16), (largest, 1)] {
+            let refused = heap.allocate(layout(size, align)).unwrap_err();
+            assert_eq!(refused, AllocError::Unsupported { size_bytes: size, align_bytes: align });
+        }
+        assert_eq!(heap.meter().snapshot().unsupported, 5);
+        assert_eq!(heap.live_blocks(), 0);
+    }
+
+    #[test]
+    fn every_power_of_two_give_or_take_one_gets_a_block_or_a_reason() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        for size in (0..62).flat_map(|bits| [(1_usize << bits) - 1, 1 << bits, (1 << bits) + 1]) {
+            match heap.allocate(layout(size, 1)) {
+                Ok(block) => {
+                    assert!(heap.usable_bytes(block).unwrap() >= size);
+                    free(&mut heap, block).unwrap();
+                }
+                Err(_) => assert!(size > 4096),
+            }
+        }
+        assert_eq!(heap.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_empty_class_borrows_from_the_next_larger_and_then_refuses() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let blocks: Vec<_> = (0..80).map(|_| heap.allocate(layout(16, 1)).unwrap()).collect();
+        assert_eq!(heap.allocate(layout(16, 1)), Err(AllocError::Exhausted { block_bytes: 16 }));
+        let stats = heap.meter().snapshot();
+        assert_eq!((stats.pools()[0].borrowed, stats.pools()[0].refused), (77, 1));
+        assert_eq!(stats.pools().iter().map(|p| p.used).collect::<Vec<_>>(), [3, 70, 5, 2]);
+        for block in blocks {
+            // SAFETY: not used afterwards. By layout, although most of them were borrowed.
+            unsafe { heap.free_layout(block, layout(16, 1)).unwrap() };
+        }
+        assert_eq!(heap.meter().snapshot().used_bytes(), 0);
+        assert_eq!(heap.validate(), Ok(()));
+    }
+
+    #[test]
+    fn without_borrowing_an_empty_class_refuses() {
+        let config = SMALL.with_borrow(Borrow::Never);
+        let mut memory = region(config.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &config).unwrap();
+        let first: Vec<_> = (0..3).map(|_| heap.allocate(layout(1, 1)).unwrap()).collect();
+        assert_eq!(heap.allocate(layout(1, 1)), Err(AllocError::Exhausted { block_bytes: 16 }));
+        free(&mut heap, first[1]).unwrap();
+        assert_eq!(heap.allocate(layout(1, 1)), Ok(first[1]));
+        // A stricter alignment is served by the first class that has it: that is not borrowing.
+        assert!(heap.allocate(layout(16, 64)).is_ok());
+    }
+
+    #[test]
+    fn pools_of_three_levels_hand_out_every_block_once() {
+        let config = Config::constant(&[PoolConfig::new(16, 10_000)]);
+        let mut memory = region(config.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &config).unwrap();
+        let mut blocks: Vec<_> = (0..10_000).map(|_| heap.allocate(layout(16, 16)).unwrap()).collect();
+        assert!(heap.allocate(layout(16, 16)).is_err());
+        assert_eq!(heap.validate(), Ok(()));
+        blocks.sort_unstable();
+        blocks.dedup();
+        assert_eq!(blocks.len(), 10_000);
+        for block in blocks.into_iter().rev() {
+            free(&mut heap, block).unwrap();
+        }
+        assert_eq!(heap.validate(), Ok(()));
+    }
+}
+
+mod freeing {
+    use super::*;
+
+    #[test]
+    fn wrong_pointers_are_named_and_change_nothing() {
+        let mut memory = region(SMALL.bytes_needed());
+        let before = NonNull::from(&mut memory[0]).cast::<u8>();
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let block = heap.allocate(layout(1000, 16)).unwrap();
+        let stats = heap.meter().snapshot();
+        // SAFETY: all of these lie in the block, which has 1088 bytes.
+        let (odd, granule, last) = unsafe { (block.add(8), block.add(16), block.add(1072)) };
+        let mut elsewhere = [0_u8; 64];
+        for _ in 0..2 {
+            assert_eq!(free(&mut heap, odd), Err(FreeError::Misaligned));
+            assert_eq!(free(&mut heap, granule), Err(FreeError::Interior));
+            assert_eq!(free(&mut heap, last), Err(FreeError::Interior));
+            assert_eq!(free(&mut heap, before), Err(FreeError::Foreign));
+            assert_eq!(free(&mut heap, NonNull::from(&mut elsewhere[0])), Err(FreeError::Foreign));
+            assert_eq!(free(&mut heap, NonNull::dangling()), Err(FreeError::Foreign));
+            assert_eq!(heap.meter().snapshot(), stats);
+        }
+        assert_eq!(free(&mut heap, block), Ok(()));
+        assert_eq!(free(&mut heap, block), Err(FreeError::DoubleFree));
+        assert_eq!(heap.usable_bytes(block), Err(FreeError::DoubleFree));
+        assert_eq!(heap.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_random_history_agrees_with_a_plain_model() {
+        let mut random = Random(0x5EED_0001);
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let remote = heap.remote();
+        let sizes = SMALL.pools();
+        // The model: how many blocks of each pool are live, and which blocks were given out.
+        let mut used = [0_usize; 4];
+        let mut live: Vec<(NonNull<u8>, usize)> = Vec::new();
+        for _ in 0..40_000 {
+            if random.below(100) < 52 {
+                let size = random.below(4200);
+                let fitting = (0..4).find(|&p| sizes[p].block_bytes >= size && used[p] < sizes[p].blocks);
+                match heap.allocate(layout(size, 8)) {
+                    Ok(block) => {
+                        let pool = fitting.expect("the model says that nothing is free");
+                        assert_eq!(heap.usable_bytes(block), Ok(sizes[pool].block_bytes));
+                        assert!(live.iter().all(|&(other, _)| other != block));
+                        // SAFETY: the block is live and at least this large.
+                        unsafe { block.write_bytes(0xA5, size) };
+                        used[pool] += 1;
+                        live.push((block, pool));
+                    }
+                    Err(_) => assert_eq!(fitting, None),
+                }
+            } else if !live.is_empty() {
+                let (block, pool) = live.swap_remove(random.below(live.len()));
+                used[pool] -= 1;
+                if random.below(4) == 0 {
+                    // SAFETY: not used afterwards.
+                    unsafe { remote.free(block) }.unwrap();
+                    assert_eq!(free(&mut heap, block), Err(FreeError::DoubleFree));
+                    heap.adopt_remote_frees(1);
+                } else {
+                    free(&mut heap, block).unwrap();
+                    // SAFETY: refused, as it must be.
+                    assert_eq!(unsafe { remote.free(block) }, Err(FreeError::DoubleFree));
+                }
+            }
+            let stats = heap.meter().snapshot();
+            assert!(stats.pools().iter().map(|p| p.used).eq(used));
+            assert_eq!(heap.validate(), Ok(()));
+        }
+    }
+}
+
+mod other_threads {
+    use super::*;
+    use std::{sync::mpsc, thread};
+
+    struct Block(NonNull<u8>);
+    // SAFETY: the block is used by one thread at a time: whoever has received it.
+    unsafe impl Send for Block {}
+
+    #[test]
+    fn blocks_freed_on_other_threads_come_home_and_none_is_lost() {
+        const CONFIG: Config = Config::constant(&[PoolConfig::new(32, 100), PoolConfig::new(64, 5000)]);
+        let mut memory = region(CONFIG.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &CONFIG).unwrap();
+        let remote = heap.remote();
+        thread::scope(|scope| {
+            let freeing: Vec<_> = (0..3)
+                .map(|_| {
+                    let (send, receive) = mpsc::channel::<Block>();
+                    scope.spawn(move || {
+                        for Block(block) in receive {
+                            // SAFETY: this thread has the block now and does not use it afterwards.
+                            unsafe { remote.free(block) }.unwrap();
+                        }
+                    });
+                    send
+                })
+                .collect();
+            let mut sent = 0;
+            for round in 0..60_000 {
+                if let Ok(block) = heap.allocate(layout(32 + round % 32, 8)) {
+                    // SAFETY: live, and at least this large.
+                    unsafe { block.write_bytes(0x5A, 32) };
+                    freeing[round % 3].send(Block(block)).unwrap();
+                    sent += 1;
+                }
+            }
+            assert!(sent >= 5100);
+        });
+        while heap.adopt_remote_frees(1) > 0 {}
+        assert_eq!(heap.live_blocks(), 0);
+        assert_eq!(heap.validate(), Ok(()));
+        let stats = heap.meter().snapshot();
+        assert!(stats.pools().iter().map(|p| p.freed_remotely).sum::<usize>() >= 5100);
+    }
+}
