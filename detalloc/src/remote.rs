@@ -8,7 +8,8 @@
 //! Orderings. A freer sets bits upwards, each with Release; the owner clears them downwards, each with Acquire,
 //! *before* it looks below. So (a) an owner that sees an upper bit sees the lower one that came before it, and no
 //! free is lost: a bit set after the owner cleared the one above it sets that one again afterwards; (b) what the
-//! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this.
+//! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
+//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value.
 
 use crate::sync::{AtomicUsize, Ordering};
 

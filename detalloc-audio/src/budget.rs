@@ -1,0 +1,180 @@
+//! What a plugin or stream will need at most, said in its own terms, and the pools that follow from it.
+
+use core::{alloc::Layout, any::type_name};
+use detalloc::{Config, ConfigError, PoolConfig, class};
+use std::{collections::BTreeMap, error, fmt, io};
+
+use crate::tailed::Tailed;
+
+/// Sample rates that a budget accepts, in Hz: from telephone speech to twice the highest converters.
+const SAMPLE_RATES_HZ: core::ops::RangeInclusive<f64> = 4_000.0..=1_536_000.0;
+
+/// The largest block of audio that a budget accepts, in frames; hosts render offline with up to a few thousand.
+const MAX_FRAMES: u32 = 1 << 20;
+
+/// What will be alive at the same time at most. Requests that share a size class share a pool.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AudioBudget {
+    sample_rate_hz: f64,
+    max_frames: u32,
+    headroom_percent: u32,
+    requests: Vec<Request>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Request {
+    what: &'static str,
+    /// `None`: the size exceeds the address space.
+    layout: Option<Layout>,
+    count: usize,
+}
+
+impl AudioBudget {
+    /// An empty budget for a sample rate, in Hz, and the largest block the host announced, in frames.
+    #[must_use]
+    pub fn new(sample_rate_hz: f64, max_frames: u32) -> Self {
+        Self { sample_rate_hz, max_frames, headroom_percent: 0, requests: Vec::new() }
+    }
+
+    /// Room for `count` values, each in an [`RtBox<T>`](crate::RtBox).
+    #[must_use]
+    pub fn objects<T>(self, count: usize) -> Self {
+        self.room(type_name::<T>(), Some(Layout::new::<T>()), count)
+    }
+
+    /// Room for `count` vectors, each an [`RtVec<T>`](crate::RtVec) of capacity `len`.
+    #[must_use]
+    pub fn slices<T>(self, len: usize, count: usize) -> Self {
+        self.room(type_name::<[T]>(), Layout::array::<T>(len).ok(), count)
+    }
+
+    /// Room for one vector of `f32` a channel, each as long as the largest block of audio.
+    #[must_use]
+    pub fn audio_buffers(self, channels: usize) -> Self {
+        let frames = usize::try_from(self.max_frames).unwrap_or(usize::MAX);
+        self.slices::<f32>(frames, channels)
+    }
+
+    /// Room for `count` values with a slice of `tail_len` elements behind them: see
+    /// [`Rt::tailed`](crate::Rt::tailed).
+    #[must_use]
+    pub fn tailed<H, T>(self, tail_len: usize, count: usize) -> Self {
+        self.room(type_name::<Tailed<H, [T; 0]>>(), tailed_layout::<H, T>(tail_len), count)
+    }
+
+    /// This much more of every class, in percent.
+    #[must_use]
+    pub fn headroom_percent(mut self, percent: u32) -> Self {
+        self.headroom_percent = percent;
+        self
+    }
+
+    fn room(mut self, what: &'static str, layout: Option<Layout>, count: usize) -> Self {
+        self.requests.push(Request { what, layout, count });
+        self
+    }
+
+    /// The pools that hold all of it.
+    ///
+    /// # Errors
+    /// [`BudgetError`] says which part of the budget cannot be met, and why.
+    pub fn config(&self) -> Result<Config, BudgetError> {
+        if !SAMPLE_RATES_HZ.contains(&self.sample_rate_hz) {
+            return Err(BudgetError::SampleRate { given_hz: self.sample_rate_hz });
+        }
+        if !(1..=MAX_FRAMES).contains(&self.max_frames) {
+            return Err(BudgetError::Frames { given: self.max_frames });
+        }
+        let mut pools = BTreeMap::<usize, usize>::new();
+        for Request { what, layout, count } in self.requests.iter().filter(|request| request.count > 0) {
+            let Some(layout) = layout.filter(|layout| layout.size() <= class::MAX_BLOCK_BYTES) else {
+                return Err(BudgetError::TooLarge { what, bytes: layout.map(|layout| layout.size()) });
+            };
+            let blocks = pools.entry(class::block_bytes_for(layout.size(), layout.align())).or_default();
+            *blocks = blocks.saturating_add(*count);
+        }
+        let headroom = usize::try_from(self.headroom_percent).unwrap_or(usize::MAX);
+        let pools: Vec<_> = pools
+            .into_iter()
+            .map(|(block_bytes, blocks)| {
+                let more = blocks.saturating_mul(headroom).div_ceil(100);
+                PoolConfig::new(block_bytes, blocks.saturating_add(more))
+            })
+            .collect();
+        Config::new(&pools).map_err(|error| match error {
+            ConfigError::NoPools => BudgetError::Empty,
+            other => BudgetError::Pools(other),
+        })
+    }
+}
+
+/// The layout of a [`Tailed<H, [T]>`](Tailed) with this many elements.
+pub(crate) fn tailed_layout<H, T>(tail_len: usize) -> Option<Layout> {
+    let (layout, _) = Layout::new::<H>().extend(Layout::array::<T>(tail_len).ok()?).ok()?;
+    Some(layout.pad_to_align())
+}
+
+/// Why a budget cannot be met.
+#[derive(Debug)]
+pub enum BudgetError {
+    /// The sample rate is not a number, or absurd.
+    SampleRate {
+        /// What was given, in Hz.
+        given_hz: f64,
+    },
+    /// The largest block of audio has no frames, or absurdly many.
+    Frames {
+        /// What was given.
+        given: u32,
+    },
+    /// Nothing was asked for.
+    Empty,
+    /// One object is larger than any block.
+    TooLarge {
+        /// Its type.
+        what: &'static str,
+        /// Its size, in bytes; `None` if it exceeds the address space.
+        bytes: Option<usize>,
+    },
+    /// The pools cannot be built like this.
+    Pools(ConfigError),
+    /// The system has not that much memory.
+    OutOfMemory {
+        /// What was asked for, in bytes.
+        bytes: usize,
+    },
+    /// The reaper's thread could not be started.
+    Reaper(io::Error),
+}
+
+impl fmt::Display for BudgetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rates = SAMPLE_RATES_HZ;
+        match self {
+            Self::SampleRate { given_hz } => {
+                write!(f, "a sample rate of {given_hz} Hz; {} to {} are possible", rates.start(), rates.end())
+            }
+            Self::Frames { given } => {
+                write!(f, "blocks of at most {given} frames; 1 to {MAX_FRAMES} are possible")
+            }
+            Self::Empty => write!(f, "the budget asks for nothing"),
+            Self::TooLarge { what, bytes: Some(bytes) } => {
+                write!(f, "{what} takes {bytes} bytes; a block has at most {}", class::MAX_BLOCK_BYTES)
+            }
+            Self::TooLarge { what, bytes: None } => write!(f, "{what} exceeds the address space"),
+            Self::Pools(error) => error.fmt(f),
+            Self::OutOfMemory { bytes } => write!(f, "the system refused {bytes} bytes for the pools"),
+            Self::Reaper(error) => write!(f, "the reaper's thread could not be started: {error}"),
+        }
+    }
+}
+
+impl error::Error for BudgetError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match self {
+            Self::Pools(error) => Some(error),
+            Self::Reaper(error) => Some(error),
+            _ => None,
+        }
+    }
+}

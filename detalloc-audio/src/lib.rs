@@ -1,0 +1,93 @@
+//! Memory for audio callbacks: preallocated pools, handles that are safe in a callback, and drops that happen
+//! elsewhere.
+//!
+//! - **Nothing is allocated in the callback.** Pools are built and every page of them touched when the plugin or the
+//!   stream is initialised ([`RtHeap::reconfigure`]); inside [`RtHeap::enter`] everything comes from them, in constant
+//!   time, without a lock or a system call.
+//! - **Failure is a value.** An allocation that cannot be served gives back what it was given ([`Refused`]).
+//! - **Destructors run on the reaper**, a background thread, whenever a value that has one is dropped in a callback.
+//!   That drop can never be refused. A value without one is free again at once.
+//! - **Handles may go anywhere**: freeing is right on any thread, at any time, also after the heap is gone. The region
+//!   lives until its last block has come home.
+//! - **Debug builds and tests prove it**: there `enter` runs under `assert_no_alloc`, and any use of the system heap
+//!   aborts if [`AllocDisabler`] is the global allocator.
+//!
+//! ```
+//! use detalloc_audio::{AudioBudget, RtBox, RtHeap};
+//!
+//! struct Voice { phase: f32 }
+//! struct Synth { memory: RtHeap, voices: [Option<RtBox<Voice>>; 16] }
+//!
+//! impl Synth {
+//!     // Not real-time, and may be called again and again.
+//!     fn activate(&mut self, sample_rate_hz: f64, max_frames: u32) -> Result<(), detalloc_audio::BudgetError> {
+//!         self.memory.reconfigure(&AudioBudget::new(sample_rate_hz, max_frames).objects::<Voice>(16))
+//!     }
+//!
+//!     fn process(&mut self, note_on: bool) {
+//!         self.memory.enter(|rt| {
+//!             if note_on {
+//!                 if let Some(free) = self.voices.iter_mut().find(|voice| voice.is_none()) {
+//!                     // A refusal leaves the note out; it does not stop the callback.
+//!                     *free = rt.boxed(Voice { phase: 0.0 }).ok();
+//!                 }
+//!             }
+//!             for voice in self.voices.iter_mut().flatten() {
+//!                 voice.phase = (voice.phase + 0.01).fract();
+//!             }
+//!         });
+//!     }
+//! }
+//!
+//! let mut synth = Synth { memory: RtHeap::new(), voices: [const { None }; 16] };
+//! synth.activate(48_000.0, 64)?;
+//! synth.process(true);
+//! # Ok::<(), detalloc_audio::BudgetError>(())
+//! ```
+
+#[cfg(not(loom))]
+mod boxed;
+#[cfg(not(loom))]
+mod budget;
+#[cfg(not(loom))]
+mod deferred;
+#[cfg(not(loom))]
+mod guard;
+#[cfg(not(loom))]
+mod heap;
+#[cfg(not(loom))]
+mod prefault;
+#[cfg(not(loom))]
+mod reaper;
+#[cfg(not(loom))]
+mod refused;
+#[cfg(not(loom))]
+mod scope;
+#[cfg(not(loom))]
+mod shared;
+#[cfg(not(loom))]
+mod tailed;
+#[cfg(not(loom))]
+mod thread;
+#[cfg(not(loom))]
+mod vec;
+#[cfg(loom)]
+pub mod visits;
+#[cfg(not(loom))]
+mod visits;
+
+#[cfg(not(loom))]
+pub use crate::{
+    boxed::RtBox,
+    budget::{AudioBudget, BudgetError},
+    heap::{Meter, RtHeap},
+    prefault::prefault,
+    refused::{Refusal, Refused},
+    scope::Rt,
+    tailed::Tailed,
+    vec::RtVec,
+};
+#[cfg(not(loom))]
+pub use assert_no_alloc::AllocDisabler;
+#[cfg(not(loom))]
+pub use detalloc::{AllocError, PoolStats, Stats};

@@ -1,0 +1,255 @@
+//! What a heap, its handles and the reaper share, and the invariants that the unsafe code of this crate leans on.
+//!
+//! - **(A1)** A `Shared` outlives its blocks: the reaper, or the list of orphans, keeps it until it is closed, every
+//!   block has come home and nobody is visiting ([`Visits`]). So every handle may hold a plain pointer to it.
+//! - **(A2)** `local` is touched by one thread at a time: by the thread whose identity is in `owner`, which only
+//!   `RtHeap::enter` writes, under an exclusive borrow of the heap; and, once `closed` is set (Release) and seen
+//!   (Acquire), by whoever holds the heap's item in the reaper. No reference into it outlives one operation, and no
+//!   operation runs foreign code.
+//! - **(A3)** A handle owns its block: nobody else frees it, and it is freed once.
+//! - **(A4)** A block that lies in the lane is live. The lane has room for all blocks, so it is never full.
+//! - **(A5)** Values in blocks are `Send + 'static`: a handle may be dropped on any thread, and the destructor may run
+//!   on the reaper, at any later time.
+
+use crate::{
+    deferred::{Deferred, lane},
+    thread,
+    visits::Visits,
+};
+use core::{
+    alloc::Layout,
+    cell::UnsafeCell,
+    mem::MaybeUninit,
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+use detalloc::{AllocError, Config, Heap, Meter, RemoteFree};
+use ringbuf::{HeapCons, HeapProd, traits::Producer};
+
+/// The owner's part.
+struct Local {
+    heap: Heap<'static>,
+    deferred: HeapProd<Deferred>,
+}
+
+/// A heap's memory and everything that other threads may reach of it.
+pub(crate) struct Shared {
+    /// The thread that is inside `enter`, or 0.
+    owner: AtomicUsize,
+    local: UnsafeCell<Local>,
+    remote: RemoteFree<'static>,
+    meter: Meter<'static>,
+    visits: Visits,
+    /// The heap is gone or has another region now: nobody will enter again.
+    closed: AtomicBool,
+    /// Last, so that it goes last.
+    _region: Region,
+}
+
+// SAFETY: `local` is the only part that is not `Sync`, and (A2) says who touches it.
+unsafe impl Sync for Shared {}
+// SAFETY: all parts are `Send`.
+unsafe impl Send for Shared {}
+
+impl Shared {
+    /// A heap in memory of its own, every page of it touched, and the far end of its lane. `None`: the system has not
+    /// that much memory.
+    pub(crate) fn build(config: &Config) -> Option<(Self, HeapCons<Deferred>)> {
+        let region = Region::new(config.layout())?;
+        // SAFETY: the region is exclusively ours and lives as long as the `Shared` that `heap` goes into: `_region`
+        // is its last field, and nothing that is handed out outlives it (A1).
+        let memory: &'static mut [MaybeUninit<u8>] =
+            unsafe { slice::from_raw_parts_mut(region.start.as_ptr().cast(), region.layout.size()) };
+        // The region was cut for this configuration; were it too small after all, there is no heap.
+        let heap = Heap::new(memory, config).ok()?;
+        let blocks = config.pools().iter().map(|pool| pool.blocks).sum();
+        let (deferred, consumer) = lane(blocks);
+        let shared = Self {
+            owner: AtomicUsize::new(0),
+            remote: heap.remote(),
+            meter: heap.meter(),
+            local: UnsafeCell::new(Local { heap, deferred }),
+            visits: Visits::new(),
+            closed: AtomicBool::new(false),
+            _region: region,
+        };
+        Some((shared, consumer))
+    }
+
+    pub(crate) fn meter(&self) -> Meter<'_> {
+        self.meter
+    }
+
+    pub(crate) fn visits(&self) -> &Visits {
+        &self.visits
+    }
+
+    /// Whether this thread is inside `enter`.
+    ///
+    /// Relaxed is enough: a thread's own identity is written by itself alone, so it reads that if and only if it wrote
+    /// it last.
+    #[inline]
+    fn is_owner(&self) -> bool {
+        self.owner.load(Ordering::Relaxed) == thread::current()
+    }
+
+    /// Makes this thread the owner until the result is dropped.
+    ///
+    /// # Safety
+    /// The caller has the exclusive borrow of the heap for as long as the result lives (A2).
+    #[inline]
+    pub(crate) unsafe fn own(&self) -> Owned<'_> {
+        self.owner.store(thread::current(), Ordering::Relaxed);
+        // SAFETY: (A2) this thread has just become the owner.
+        let local = unsafe { &mut *self.local.get() };
+        local.heap.adopt_remote_frees(ADOPTED_GROUPS);
+        Owned(self)
+    }
+
+    /// Says that nobody will enter again, and hands the owner's part over to the reaper.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether a closed heap can end: all blocks are at home, and nobody is on the way. For the one who holds the
+    /// item.
+    pub(crate) fn can_end(&self) -> bool {
+        if !self.closed.load(Ordering::Acquire) {
+            return false;
+        }
+        // SAFETY: (A2) closed was seen, and the caller holds the item.
+        let local = unsafe { &mut *self.local.get() };
+        local.heap.adopt_remote_frees(usize::MAX);
+        local.heap.live_blocks() == 0 && self.visits.none()
+    }
+
+    /// Allocates a block.
+    ///
+    /// # Safety
+    /// This thread is the owner (A2).
+    #[inline]
+    pub(crate) unsafe fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        // SAFETY: (A2) this thread is the owner, and no other reference into `local` is live.
+        let local = unsafe { &mut *self.local.get() };
+        local.heap.allocate(layout)
+    }
+
+    /// Gives a block back that has nothing in it to destroy.
+    ///
+    /// # Safety
+    /// `shared` and `block` are a handle's, which does not use them afterwards (A1, A3).
+    #[inline]
+    pub(crate) unsafe fn free(shared: NonNull<Self>, block: NonNull<u8>) {
+        // SAFETY: (A1) the block is not home yet.
+        let this = unsafe { shared.as_ref() };
+        let freed = if this.is_owner() {
+            // SAFETY: (A2) this thread is the owner. (A3) the block is the handle's.
+            unsafe { (*this.local.get()).heap.free(block) }
+        } else {
+            // SAFETY: (A1, A3) as for this function.
+            unsafe { Self::free_remotely(this, block) }
+        };
+        debug_assert_eq!(freed, Ok(()));
+    }
+
+    /// Gives a block back as a thread that is not the owner.
+    ///
+    /// # Safety
+    /// As [`Shared::free`]. Nothing of `this` may be used afterwards.
+    unsafe fn free_remotely(this: &Self, block: NonNull<u8>) -> Result<(), detalloc::FreeError> {
+        this.visits.arrive();
+        // SAFETY: (A3) the block is the caller's.
+        let freed = unsafe { this.remote.free(block) };
+        if this.visits.leave() {
+            crate::reaper::sweep_orphans();
+        }
+        freed
+    }
+
+    /// Destroys a value and gives its block back: here and now outside of `enter`, on the reaper inside. What needs no
+    /// destructor is free again at once.
+    ///
+    /// # Safety
+    /// As [`Shared::free`]; the value begins its block and is `Send + 'static` (A5).
+    #[inline]
+    pub(crate) unsafe fn drop<T: ?Sized>(shared: NonNull<Self>, value: NonNull<T>) {
+        if core::mem::needs_drop::<T>() {
+            // SAFETY: the caller's promise is the same.
+            unsafe { Self::drop_value(shared, Deferred::new(value)) };
+        } else {
+            // SAFETY: the caller's promise, and there is nothing to destroy.
+            unsafe { Self::free(shared, value.cast()) };
+        }
+    }
+
+    /// # Safety
+    /// As [`Shared::drop`].
+    unsafe fn drop_value(shared: NonNull<Self>, value: Deferred) {
+        // SAFETY: (A1) the block is not home yet.
+        let this = unsafe { shared.as_ref() };
+        if this.is_owner() {
+            // SAFETY: (A2) this thread is the owner.
+            let local = unsafe { &mut *this.local.get() };
+            let pushed = local.deferred.try_push(value);
+            // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
+            debug_assert!(pushed.is_ok());
+        } else {
+            // SAFETY: the caller's promise is the same.
+            unsafe { Self::drop_here(shared, &value) };
+        }
+    }
+
+    /// Destroys a value on this thread, which is not the owner, and gives its block back, also when the destructor
+    /// panics.
+    ///
+    /// # Safety
+    /// As [`Shared::drop`], and once.
+    pub(crate) unsafe fn drop_here(shared: NonNull<Self>, value: &Deferred) {
+        struct Home(NonNull<Shared>, NonNull<u8>);
+        impl Drop for Home {
+            fn drop(&mut self) {
+                // SAFETY: as for `drop_here`: destroying the value does not free the block.
+                unsafe { Shared::free(self.0, self.1) };
+            }
+        }
+        let _home = Home(shared, value.block);
+        // SAFETY: the caller's promise.
+        unsafe { value.destroy() };
+    }
+}
+
+/// How many groups of remote frees a callback adopts at its start: a bound on what entering costs, and more than a
+/// reaper that runs every few milliseconds produces between two callbacks.
+const ADOPTED_GROUPS: usize = 8;
+
+/// This thread is the owner until this is dropped, by a panic too.
+pub(crate) struct Owned<'s>(pub(crate) &'s Shared);
+
+impl Drop for Owned<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.owner.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Memory from the system.
+struct Region {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Region {
+    fn new(layout: Layout) -> Option<Self> {
+        // SAFETY: a configuration has at least one pool, so the layout is not empty.
+        let start = NonNull::new(unsafe { std::alloc::alloc(layout) })?;
+        Some(Self { start, layout })
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, and (A1) nothing in it is used any more.
+        unsafe { std::alloc::dealloc(self.start.as_ptr(), self.layout) };
+    }
+}
