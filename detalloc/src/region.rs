@@ -84,10 +84,14 @@ impl Header {
         // Metadata is zeroed (words start empty, and the rest is set below); of the blocks one byte a page is
         // enough to make the system hand the page over now and not in a callback.
         region[..plan.blocks].fill(MaybeUninit::new(0));
-        for byte in region[plan.blocks..].iter_mut().step_by(TOUCH_STRIDE_BYTES) {
+        let blocks = &mut region[plan.blocks..];
+        let touch = |byte: &mut MaybeUninit<u8>| {
             // SAFETY: a reference to this very byte; volatile, because the write exists for its side effect.
             unsafe { core::ptr::write_volatile(byte, MaybeUninit::new(0)) };
-        }
+        };
+        blocks.iter_mut().step_by(TOUCH_STRIDE_BYTES).for_each(touch);
+        // The stride need not meet the page that the last block ends in.
+        blocks.last_mut().into_iter().for_each(touch);
         let start = NonNull::from(region).cast::<u8>();
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };

@@ -1,0 +1,45 @@
+//! No callback meets a page that nobody has touched: counted by the kernel, for the thread.
+#![cfg(target_os = "linux")]
+
+use detalloc_audio::{AudioBudget, RtHeap};
+
+/// Page faults of this thread so far that needed no disk.
+fn minor_faults() -> i64 {
+    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
+    unsafe {
+        let mut usage: libc::rusage = core::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
+        usage.ru_minflt
+    }
+}
+
+#[test]
+fn blocks_lane_and_metadata_are_touched_before_the_first_callback() {
+    struct Dropped([u8; 16_000]);
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            assert_eq!(self.0[0], self.0[15_999]);
+        }
+    }
+    let mut heap = RtHeap::new();
+    let budget = AudioBudget::new(48_000.0, 64).objects::<Dropped>(600).slices::<u8>(5_000, 333);
+    heap.reconfigure(&budget).unwrap();
+    let mut kept = Vec::with_capacity(600);
+    kept.resize_with(600, || None);
+    // The stack that the test itself uses, and the first call of everything.
+    kept[0] = heap.enter(|rt| rt.boxed(Dropped([1; 16_000])).ok());
+
+    let before = minor_faults();
+    heap.enter(|rt| {
+        for place in &mut kept {
+            *place = rt.boxed(Dropped([2; 16_000])).ok();
+        }
+        for _ in 0..333 {
+            let mut vec = rt.vec::<u8>(5_000).unwrap();
+            while vec.try_push(3).is_ok() {}
+            core::mem::forget(vec);
+        }
+        kept.iter_mut().for_each(|place| *place = None);
+    });
+    assert_eq!(minor_faults() - before, 0);
+}
