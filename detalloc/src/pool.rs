@@ -12,7 +12,7 @@ use core::{cell::Cell, ptr::NonNull, slice, sync::atomic::AtomicU32};
 
 const WORD_BITS: usize = usize::BITS as usize;
 
-/// A pool. The fields down to `blocks` never change (I2); `top` is the owner's (I3); the counts are written by the
+/// A pool. The fields down to `mids` never change (I2); `top` is the owner's (I3); the counts are written by the
 /// owner and read by anyone (I4).
 #[repr(C, align(64))]
 pub(crate) struct Pool {
@@ -23,6 +23,9 @@ pub(crate) struct Pool {
     inverse: usize,
     pub(crate) block_bytes: u32,
     pub(crate) blocks: u32,
+    leaves: u32,
+    align: u16,
+    mids: u16,
     top: Cell<usize>,
     pub(crate) used: AtomicU32,
     pub(crate) peak: AtomicU32,
@@ -38,13 +41,17 @@ impl Pool {
     /// both valid for as long as the pool is used (I1).
     pub(crate) unsafe fn new(config: PoolConfig, base: NonNull<u8>, words: NonNull<AtomicUsize>) -> Self {
         let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        let narrower = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
         let pool = Self {
             base,
             words,
             inverse: inverse_of_odd_part(config.block_bytes),
-            // Both are bounded far below 2^32 by `Config::new`.
+            // `Config::new` and the plan bound all of these far below the limits of their types.
             block_bytes: narrow(config.block_bytes),
             blocks: narrow(config.blocks),
+            leaves: narrow(leaf_words(config.blocks)),
+            align: narrower(block_align(config.block_bytes)),
+            mids: narrower(mid_words(config.blocks)),
             top: Cell::new(0),
             used: AtomicU32::new(0),
             peak: AtomicU32::new(0),
@@ -61,7 +68,7 @@ impl Pool {
     /// The alignment of every block, in bytes.
     #[inline]
     pub(crate) fn align(&self) -> usize {
-        block_align(self.block_bytes as usize)
+        usize::from(self.align)
     }
 
     /// Address and length of all blocks, in bytes.
@@ -75,8 +82,7 @@ impl Pool {
 
     #[inline]
     pub(crate) fn bitmap(&self) -> Bitmap<'_> {
-        let leaves = leaf_words(self.blocks as usize);
-        let mids = mid_words(self.blocks as usize);
+        let (leaves, mids) = (self.leaves as usize, usize::from(self.mids));
         // SAFETY: (I1) the plan gave this pool that many words, and they are atomics, so that sharing is fine (I4).
         unsafe {
             Bitmap {
@@ -100,7 +106,7 @@ impl Pool {
 
     #[inline]
     pub(crate) fn remote_leaves(&self) -> &[AtomicUsize] {
-        let leaves = leaf_words(self.blocks as usize);
+        let leaves = self.leaves as usize;
         // SAFETY: (I1) the plan put this many words behind the free leaves.
         unsafe { slice::from_raw_parts(self.words.add(leaves).as_ptr(), leaves) }
     }
