@@ -91,3 +91,8 @@ pub use crate::{
 pub use assert_no_alloc::AllocDisabler;
 #[cfg(not(loom))]
 pub use detalloc::{AllocError, PoolStats, Stats};
+
+/// The README's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
