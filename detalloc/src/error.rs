@@ -68,6 +68,26 @@ impl fmt::Display for FreeError {
 
 impl error::Error for FreeError {}
 
+/// Why a block could not change its size. It is as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResizeError {
+    /// The block is none of this heap's, or not live.
+    Block(FreeError),
+    /// The block has to move, and there is no memory for the new size.
+    Memory(AllocError),
+}
+
+impl fmt::Display for ResizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Block(error) => error.fmt(f),
+            Self::Memory(error) => error.fmt(f),
+        }
+    }
+}
+
+impl error::Error for ResizeError {}
+
 /// Why a configuration cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {

@@ -55,6 +55,8 @@ pub mod remote;
 #[cfg(not(loom))]
 mod remote;
 #[cfg(not(loom))]
+mod resize;
+#[cfg(not(loom))]
 mod stats;
 mod sync;
 #[cfg(not(loom))]
@@ -63,7 +65,7 @@ mod validate;
 #[cfg(not(loom))]
 pub use crate::{
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
-    error::{AllocError, ConfigError, FreeError, InitError},
+    error::{AllocError, ConfigError, FreeError, InitError, ResizeError},
     heap::{Heap, RemoteFree},
     stats::{Meter, PoolStats, Stats},
     validate::{Broken, Corruption},

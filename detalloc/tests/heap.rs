@@ -1,7 +1,9 @@
 //! The promises of the single-owner heap, arranged by promise.
 
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
-use detalloc::{AllocError, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig};
+use detalloc::{
+    AllocError, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig, ResizeError,
+};
 use std::collections::BTreeMap;
 
 const SMALL: Config = Config::constant(&[
@@ -254,6 +256,73 @@ mod freeing {
             let stats = heap.meter().snapshot();
             assert!(stats.pools().iter().map(|p| p.used).eq(used));
             assert_eq!(heap.validate(), Ok(()));
+        }
+    }
+}
+
+mod resizing {
+    use super::*;
+
+    /// As `Heap::reallocate`, for blocks that the tests do not use under their old address afterwards.
+    fn resize(
+        heap: &mut Heap,
+        block: NonNull<u8>,
+        old: Layout,
+        new_bytes: usize,
+    ) -> Result<NonNull<u8>, ResizeError> {
+        // SAFETY: the tests pass the layout of the block, and give it up.
+        unsafe { heap.reallocate(block, old, new_bytes) }
+    }
+
+    #[test]
+    fn a_block_stays_where_it_has_room_and_moves_with_its_contents_where_not() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let block = heap.allocate_zeroed(layout(40, 8)).unwrap();
+        assert_eq!(resize(&mut heap, block, layout(40, 8), 64), Ok(block));
+        assert_eq!(resize(&mut heap, block, layout(64, 8), 1), Ok(block));
+        // SAFETY: the block has 64 bytes.
+        unsafe { block.write_bytes(7, 64) };
+        let moved = resize(&mut heap, block, layout(64, 8), 65).unwrap();
+        assert_ne!(moved, block);
+        // SAFETY: 64 bytes were moved.
+        assert!((0..64).all(|at| unsafe { moved.add(at).read() } == 7));
+        assert_eq!(free(&mut heap, block), Err(FreeError::DoubleFree));
+        assert_eq!(heap.live_blocks(), 1);
+        assert_eq!(heap.validate(), Ok(()));
+    }
+
+    #[test]
+    fn a_block_that_cannot_change_is_as_it_was() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let block = heap.allocate(layout(16, 8)).unwrap();
+        let unsupported =
+            |size_bytes| Err(ResizeError::Memory(AllocError::Unsupported { size_bytes, align_bytes: 8 }));
+        assert_eq!(resize(&mut heap, block, layout(16, 8), 4097), unsupported(4097));
+        assert_eq!(resize(&mut heap, block, layout(16, 8), usize::MAX), unsupported(usize::MAX));
+        free(&mut heap, block).unwrap();
+        assert_eq!(
+            resize(&mut heap, block, layout(16, 8), 32),
+            Err(ResizeError::Block(FreeError::DoubleFree))
+        );
+    }
+
+    #[test]
+    fn zeroed_blocks_are_zero_and_arrays_do_not_overflow() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let block = heap.allocate(layout(1000, 1)).unwrap();
+        // SAFETY: the block has 1000 bytes.
+        unsafe { block.write_bytes(0xFF, 1000) };
+        free(&mut heap, block).unwrap();
+        let again = heap.allocate_zeroed(layout(1000, 1)).unwrap();
+        assert_eq!(again, block);
+        // SAFETY: the block has 1000 bytes, all of them written.
+        assert!((0..1000).all(|at| unsafe { again.add(at).read() } == 0));
+        assert_eq!(heap.allocate_array::<u64>(128).unwrap().len(), 128);
+        for len in [usize::MAX, usize::MAX / 8 + 1, 513] {
+            assert!(matches!(heap.allocate_array::<u64>(len), Err(AllocError::Unsupported { .. })));
         }
     }
 }
