@@ -88,6 +88,23 @@ impl fmt::Display for ResizeError {
 
 impl error::Error for ResizeError {}
 
+/// The rest of an arena is too small. Nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArenaFull {
+    /// What was asked for, with what alignment costs at this place, in bytes.
+    pub needed_bytes: usize,
+    /// What is left, in bytes.
+    pub left_bytes: usize,
+}
+
+impl fmt::Display for ArenaFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes are needed and the arena has {} left", self.needed_bytes, self.left_bytes)
+    }
+}
+
+impl error::Error for ArenaFull {}
+
 /// Why a configuration cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {

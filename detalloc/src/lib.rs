@@ -35,6 +35,8 @@
 extern crate std;
 
 #[cfg(not(loom))]
+mod arena;
+#[cfg(not(loom))]
 mod bitmap;
 #[cfg(not(loom))]
 pub mod class;
@@ -64,8 +66,9 @@ mod validate;
 
 #[cfg(not(loom))]
 pub use crate::{
+    arena::Arena,
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
-    error::{AllocError, ConfigError, FreeError, InitError, ResizeError},
+    error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError},
     heap::{Heap, RemoteFree},
     stats::{Meter, PoolStats, Stats},
     validate::{Broken, Corruption},

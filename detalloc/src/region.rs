@@ -58,6 +58,17 @@ pub(crate) struct Header {
     pub(crate) pending: Line<AtomicUsize>,
 }
 
+/// Writes one byte a page, so that the system hands the page over now and not in a callback.
+pub(crate) fn touch(memory: &mut [MaybeUninit<u8>]) {
+    let touch = |byte: &mut MaybeUninit<u8>| {
+        // SAFETY: a reference to this very byte; volatile, because the write exists for its side effect.
+        unsafe { core::ptr::write_volatile(byte, MaybeUninit::new(0)) };
+    };
+    memory.iter_mut().step_by(TOUCH_STRIDE_BYTES).for_each(touch);
+    // The stride need not meet the last page.
+    memory.last_mut().into_iter().for_each(touch);
+}
+
 impl fmt::Debug for Header {
     /// Says how many pools there are, and reads nothing that belongs to the owner.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,17 +92,9 @@ impl Header {
         let Some(region) = slack.checked_add(plan.bytes).and_then(|end| region.get_mut(slack..end)) else {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
         };
-        // Metadata is zeroed (words start empty, and the rest is set below); of the blocks one byte a page is
-        // enough to make the system hand the page over now and not in a callback.
+        // Metadata is zeroed: words start empty, and the rest is set below.
         region[..plan.blocks].fill(MaybeUninit::new(0));
-        let blocks = &mut region[plan.blocks..];
-        let touch = |byte: &mut MaybeUninit<u8>| {
-            // SAFETY: a reference to this very byte; volatile, because the write exists for its side effect.
-            unsafe { core::ptr::write_volatile(byte, MaybeUninit::new(0)) };
-        };
-        blocks.iter_mut().step_by(TOUCH_STRIDE_BYTES).for_each(touch);
-        // The stride need not meet the page that the last block ends in.
-        blocks.last_mut().into_iter().for_each(touch);
+        touch(&mut region[plan.blocks..]);
         let start = NonNull::from(region).cast::<u8>();
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };
