@@ -67,7 +67,9 @@ fn cloud(c: &mut Criterion) {
             |blocks| {
                 // SAFETY: no layout is empty, and each block is freed with the layout it was allocated with.
                 unsafe {
-                    blocks.extend(sizes.iter().filter_map(|&size| NonNull::new(std::alloc::alloc(layout(size)))));
+                    blocks.extend(
+                        sizes.iter().filter_map(|&size| NonNull::new(std::alloc::alloc(layout(size)))),
+                    );
                     blocks.drain(..).zip(&sizes).for_each(|(block, &size)| {
                         std::alloc::dealloc(block.as_ptr(), layout(size));
                     });
