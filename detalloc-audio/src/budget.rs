@@ -1,7 +1,7 @@
 //! What a plugin or stream will need at most, said in its own terms, and the pools that follow from it.
 
 use core::{alloc::Layout, any::type_name};
-use detalloc::{Config, ConfigError, PoolConfig, class};
+use detalloc::{Config, ConfigError, MAX_ALIGN_BYTES, PoolConfig, class};
 use std::{collections::BTreeMap, error, fmt, io};
 
 use crate::tailed::Tailed;
@@ -13,6 +13,9 @@ const SAMPLE_RATES_HZ: core::ops::RangeInclusive<f64> = 4_000.0..=1_536_000.0;
 const MAX_FRAMES: u32 = 1 << 20;
 
 /// What will be alive at the same time at most. Requests that share a size class share a pool.
+///
+/// A value with a destructor counts as alive until the reaper has destroyed it, some milliseconds after it was dropped:
+/// leave room for what is dropped and made again in that time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioBudget {
     sample_rate_hz: f64,
@@ -90,6 +93,9 @@ impl AudioBudget {
             let Some(layout) = layout.filter(|layout| layout.size() <= class::MAX_BLOCK_BYTES) else {
                 return Err(BudgetError::TooLarge { what, bytes: layout.map(|layout| layout.size()) });
             };
+            if layout.align() > MAX_ALIGN_BYTES {
+                return Err(BudgetError::Alignment { what, align_bytes: layout.align() });
+            }
             let blocks = pools.entry(class::block_bytes_for(layout.size(), layout.align())).or_default();
             *blocks = blocks.saturating_add(*count);
         }
@@ -136,6 +142,13 @@ pub enum BudgetError {
         /// Its size, in bytes; `None` if it exceeds the address space.
         bytes: Option<usize>,
     },
+    /// One type asks for a stricter alignment than blocks have.
+    Alignment {
+        /// The type.
+        what: &'static str,
+        /// Its alignment, in bytes.
+        align_bytes: usize,
+    },
     /// The pools cannot be built like this.
     Pools(ConfigError),
     /// The system has not that much memory.
@@ -162,6 +175,9 @@ impl fmt::Display for BudgetError {
                 write!(f, "{what} takes {bytes} bytes; a block has at most {}", class::MAX_BLOCK_BYTES)
             }
             Self::TooLarge { what, bytes: None } => write!(f, "{what} exceeds the address space"),
+            Self::Alignment { what, align_bytes } => {
+                write!(f, "{what} is aligned to {align_bytes} bytes; blocks are to at most {MAX_ALIGN_BYTES}")
+            }
             Self::Pools(error) => error.fmt(f),
             Self::OutOfMemory { bytes } => write!(f, "the system refused {bytes} bytes for the pools"),
             Self::Reaper(error) => write!(f, "the reaper's thread could not be started: {error}"),

@@ -54,12 +54,12 @@ unsafe fn destroy<T: ?Sized>(pointer: [MaybeUninit<*mut u8>; 2]) {
     unsafe { pointer.as_ptr().cast::<NonNull<T>>().read().drop_in_place() }
 }
 
-/// A lane with room for `capacity` drops, its storage touched.
-pub(crate) fn lane(capacity: usize) -> (HeapProd<Deferred>, HeapCons<Deferred>) {
-    let (mut producer, mut consumer) = HeapRb::new(capacity).split();
+/// A lane with room for `capacity` drops, its storage touched. `None`: the system has not that much memory.
+pub(crate) fn lane(capacity: usize) -> Option<(HeapProd<Deferred>, HeapCons<Deferred>)> {
+    let (mut producer, mut consumer) = HeapRb::try_new(capacity).ok()?.split();
     // One lap writes every entry, so that no callback meets an untouched page.
     // SAFETY: these entries are forgotten below and never destroyed.
     while producer.try_push(unsafe { Deferred::new(NonNull::<u8>::dangling()) }).is_ok() {}
     consumer.clear();
-    (producer, consumer)
+    Some((producer, consumer))
 }

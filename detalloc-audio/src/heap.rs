@@ -5,7 +5,7 @@ use crate::{
     guard::guarded,
     reaper::{Item, Membership},
     scope::Rt,
-    shared::Shared,
+    shared::{Owner, Shared},
 };
 use detalloc::{Config, Stats};
 use std::{fmt, sync::Arc};
@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 ///
 /// Hosts move `process` between threads; so ownership is taken by [`RtHeap::enter`] for one callback, and given back at
 /// its end. The exclusive borrow that it takes rules out nested and simultaneous calls. Several heaps in one process
-/// know nothing of each other.
+/// know nothing of each other: in the callback of one, the others' handles count as being elsewhere.
 #[derive(Default)]
 pub struct RtHeap {
     active: Option<Active>,
@@ -23,13 +23,15 @@ pub struct RtHeap {
 struct Active {
     shared: Arc<Shared>,
     config: Config,
-    _membership: Membership,
+    membership: Membership,
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        // Before the membership goes: a reaper that stops has to know already that nobody will enter again.
+        // Before the membership goes: a reaper that stops has to know already that nobody will enter again, and what
+        // has been dropped so far may hold heaps of its own.
         self.shared.close();
+        self.membership.settle();
     }
 }
 
@@ -42,7 +44,11 @@ impl RtHeap {
 
     /// Gets the memory that this budget needs from the system, and touches every page of it. Does nothing if the pools
     /// are the same as before, so that hosts may activate as often as they like. Otherwise handles from before stay
-    /// valid; their memory goes back to the system when the last of them has gone.
+    /// valid, and may be dropped in callbacks as before; their memory goes back to the system when the last of them has
+    /// gone. The pools take a block's size each and 32 bytes a block for its way to the reaper.
+    ///
+    /// Waits for the reaper when there was memory before, as dropping the heap does: hold no lock that a destructor of
+    /// one of your values takes.
     ///
     /// # Errors
     /// [`BudgetError`]: the heap then stays as it was.
@@ -54,13 +60,14 @@ impl RtHeap {
         if self.active.as_ref().is_some_and(|active| active.config == config) {
             return Ok(());
         }
-        let Some((shared, lane)) = Shared::build(&config) else {
+        let owner = self.active.as_ref().map_or_else(Owner::default, |active| active.shared.owner());
+        let Some((shared, lane)) = Shared::build(&config, owner) else {
             return Err(BudgetError::OutOfMemory { bytes: config.layout().size() });
         };
         let shared = Arc::new(shared);
         let item = Item { shared: Arc::clone(&shared), lane };
         let membership = Membership::new(item).map_err(BudgetError::Reaper)?;
-        self.active = Some(Active { shared, config, _membership: membership });
+        self.active = Some(Active { shared, config, membership });
         Ok(())
     }
 
@@ -99,8 +106,8 @@ impl fmt::Debug for RtHeap {
     }
 }
 
-/// Reads the counts of a heap's pools from any thread, without disturbing the callback. Keeps the memory of the heap it
-/// came from, so let go of it when the heap has been reconfigured.
+/// Reads the counts of a heap's pools from any thread, without disturbing the callback. Keeps the memory it came from,
+/// so let go of it when the heap has been reconfigured, and not in a callback: the last one to go frees that memory.
 #[derive(Clone)]
 pub struct Meter {
     shared: Arc<Shared>,

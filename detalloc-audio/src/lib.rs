@@ -5,8 +5,8 @@
 //!   stream is initialised ([`RtHeap::reconfigure`]); inside [`RtHeap::enter`] everything comes from them, in constant
 //!   time, without a lock or a system call.
 //! - **Failure is a value.** An allocation that cannot be served gives back what it was given ([`Refused`]).
-//! - **Destructors run on the reaper**, a background thread, whenever a value that has one is dropped in a callback.
-//!   That drop can never be refused. A value without one is free again at once.
+//! - **Destructors run on the reaper**, a background thread, when a handle is dropped in its heap's callback. That drop
+//!   can never be refused. A value without a destructor is free again at once.
 //! - **Handles may go anywhere**: freeing is right on any thread, at any time, also after the heap is gone. The region
 //!   lives until its last block has come home.
 //! - **Debug builds and tests prove it**: there `enter` runs under `assert_no_alloc`, and any use of the system heap

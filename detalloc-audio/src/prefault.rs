@@ -1,5 +1,7 @@
 //! Touching ordinary memory before a callback does.
 
+use core::mem::MaybeUninit;
+
 /// Smaller than or equal to the page size of every platform.
 const STRIDE_BYTES: usize = 4096;
 
@@ -9,15 +11,14 @@ const STRIDE_BYTES: usize = 4096;
 /// # Time complexity
 /// Linear in the number of pages. Not for real-time paths.
 pub fn prefault<T: Copy>(memory: &mut [T]) {
-    let stride = (STRIDE_BYTES / size_of::<T>().max(1)).max(1);
-    let touch = |element: &mut T| {
-        let element: *mut T = element;
-        // SAFETY: the pointer comes from an exclusive reference; what is written is what was there. Volatile, because
-        // the write exists for its side effect.
-        unsafe { element.write_volatile(element.read_volatile()) };
-    };
-    memory.iter_mut().step_by(stride).for_each(touch);
-    memory.last_mut().into_iter().for_each(touch);
+    let bytes = size_of_val(memory);
+    let start = memory.as_mut_ptr().cast::<MaybeUninit<u8>>();
+    // The stride need not meet the page that the last byte lies in.
+    for at in (0..bytes).step_by(STRIDE_BYTES).chain(bytes.checked_sub(1)) {
+        // SAFETY: a byte of the slice, which is borrowed exclusively; what is written is what was there. Volatile,
+        // because the write exists for its side effect.
+        unsafe { start.add(at).write_volatile(start.add(at).read_volatile()) };
+    }
 }
 
 #[cfg(test)]

@@ -4,20 +4,22 @@
 //! left in a plugin library when the host unloads it. It looks every few milliseconds instead of being woken, because
 //! waking takes a system call on the audio thread.
 //!
-//! A heap that goes while some of its blocks are still held leaves its item here until the last one has come home. If
-//! the reaper ends before that, the item waits in a list of orphans, and whoever frees the last block ends the region.
+//! A region whose blocks are still held when its heap goes leaves its item here until the last one has come home. If the
+//! reaper ends before that, the item waits in a list of orphans; the next reaper takes it, and while there is none,
+//! whoever frees the last block ends the region: a lock and a system call, on a thread that is then in no callback.
 
 use crate::{deferred::Deferred, shared::Shared};
 use core::{
+    mem::ManuallyDrop,
     ptr::NonNull,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 use ringbuf::{HeapCons, traits::Consumer};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -36,9 +38,11 @@ impl Item {
     fn reap(&mut self) {
         let shared = NonNull::from(self.shared.as_ref());
         while let Some(value) = self.lane.try_pop() {
-            // A destructor that panics has been reported by the panic hook; the others must still run.
             // SAFETY: (A3, A5) the lane hands over values that are nobody else's, each once.
-            let _ = catch_unwind(AssertUnwindSafe(|| unsafe { Shared::drop_here(shared, &value) }));
+            let destroyed = catch_unwind(AssertUnwindSafe(|| unsafe { Shared::drop_here(shared, &value) }));
+            // A destructor that panics has been reported by the panic hook, and the others must still run. What it
+            // panicked with may have a destructor that panics too, so that is left alone.
+            destroyed.unwrap_or_else(core::mem::forget);
         }
     }
 
@@ -51,16 +55,21 @@ impl Item {
 struct Inbox {
     items: Mutex<Vec<Item>>,
     stop: AtomicBool,
+    /// How often the reaper has looked, and the signal that it has once more.
+    looks: Mutex<u64>,
+    looked: Condvar,
 }
 
 struct Running {
     inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
-    members: usize,
 }
 
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 static ORPHANS: Mutex<Vec<Item>> = Mutex::new(Vec::new());
+
+/// How many heaps have memory; changed under the lock of `RUNNING`.
+static MEMBERS: AtomicUsize = AtomicUsize::new(0);
 
 /// What panics under these locks leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,31 +90,50 @@ impl Membership {
                 let theirs = Arc::clone(&inbox);
                 let thread =
                     thread::Builder::new().name("detalloc-reaper".into()).spawn(move || run(&theirs))?;
-                running.insert(Running { inbox, thread, members: 0 })
+                running.insert(Running { inbox, thread })
             }
         };
-        reaper.members += 1;
+        MEMBERS.fetch_add(1, Ordering::AcqRel);
         lock(&reaper.inbox.items).push(item);
         Ok(Self(()))
+    }
+
+    /// Waits until everything has been destroyed that callbacks have dropped so far. On the reaper itself, does nothing.
+    pub(crate) fn settle(&self) {
+        let Some((inbox, reaper)) = lock(&RUNNING)
+            .as_ref()
+            .map(|running| (Arc::clone(&running.inbox), running.thread.thread().clone()))
+        else {
+            return;
+        };
+        if reaper.id() == thread::current().id() {
+            return;
+        }
+        let mut looks = lock(&inbox.looks);
+        // The look that is under way may have passed this region already.
+        let enough = *looks + 2;
+        while *looks < enough {
+            reaper.unpark();
+            looks = inbox.looked.wait(looks).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut running = lock(&RUNNING);
-        let Some(reaper) = &mut *running else { return };
-        reaper.members -= 1;
-        if reaper.members > 0 {
+        if MEMBERS.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
         let last = running.take();
         drop(running);
-        if let Some(Running { inbox, thread, .. }) = last {
+        if let Some(Running { inbox, thread }) = last {
             inbox.stop.store(true, Ordering::Release);
             thread.thread().unpark();
-            // A heap can be dropped by a destructor, on the reaper itself: then it ends by itself, just after.
+            // Only a heap that the destructor of a block without a heap drops can be the last one on the reaper itself,
+            // which then ends by itself, just after.
             if thread.thread().id() != thread::current().id() {
-                // It does not panic; if it did, there would be nothing to add to what the panic hook said.
+                // Nothing in it panics but destructors, and those are caught.
                 let _ = thread.join();
             }
         }
@@ -113,28 +141,36 @@ impl Drop for Membership {
 }
 
 fn run(inbox: &Inbox) {
-    let mut items = core::mem::take(&mut *lock(&ORPHANS));
-    items.iter().for_each(|item| item.shared.visits().adopt());
+    // Whatever happens, no region ends by unwinding: handles may still point to it.
+    let mut items = ManuallyDrop::new(Vec::<Item>::new());
     loop {
         // Before the look, so that nothing dropped before the stop is missed.
         let stop = inbox.stop.load(Ordering::Acquire);
+        let orphans = core::mem::take(&mut *lock(&ORPHANS));
+        orphans.iter().for_each(|item| item.shared.visits().adopt());
+        items.extend(orphans);
         items.append(&mut lock(&inbox.items));
         items.iter_mut().for_each(Item::reap);
         items.retain(|item| !item.can_end());
+        *lock(&inbox.looks) += 1;
+        inbox.looked.notify_all();
         if stop {
             break;
         }
         thread::park_timeout(PERIOD);
     }
-    if !items.is_empty() {
-        items.iter().for_each(|item| item.shared.visits().orphan());
-        lock(&ORPHANS).append(&mut items);
-        sweep_orphans();
-    }
+    let mut left = ManuallyDrop::into_inner(items);
+    left.iter().for_each(|item| item.shared.visits().orphan());
+    lock(&ORPHANS).append(&mut left);
+    sweep_orphans();
 }
 
-/// Ends the regions without a reaper whose blocks have all come home.
+/// Ends the regions without a reaper whose blocks have all come home. While there is a reaper, that is its work: it
+/// looks at the orphans too, the last time after the last heap has gone. Whoever finds that there are heaps (an
+/// exchange) comes before the exchange by which the last one goes.
 pub(crate) fn sweep_orphans() {
-    // The lanes of orphans are empty, so that no destructor runs under the lock.
-    lock(&ORPHANS).retain(|item| !item.can_end());
+    if MEMBERS.fetch_add(0, Ordering::AcqRel) == 0 {
+        // The lanes of orphans are empty, so that no destructor runs under the lock.
+        lock(&ORPHANS).retain(|item| !item.can_end());
+    }
 }

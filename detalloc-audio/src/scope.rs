@@ -37,7 +37,8 @@ impl<'s> Rt<'s> {
     /// Puts a value into a block of its own.
     ///
     /// # Errors
-    /// The value comes back with the [`Refusal`] if and only if no pool can serve it.
+    /// The value comes back with the [`Refusal`] if and only if no pool can serve it. One with a destructor then wants
+    /// to be kept, or dropped outside of the callback.
     ///
     /// # Time complexity
     /// Constant, and the move of the value.

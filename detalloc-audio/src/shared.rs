@@ -2,9 +2,10 @@
 //!
 //! - **(A1)** A `Shared` outlives its blocks: the reaper, or the list of orphans, keeps it until it is closed, every
 //!   block has come home and nobody is visiting ([`Visits`]). So every handle may hold a plain pointer to it.
-//! - **(A2)** `local` is touched by one thread at a time: by the thread whose identity is in `owner`, which only
-//!   `RtHeap::enter` writes, under an exclusive borrow of the heap; and, once `closed` is set (Release) and seen
-//!   (Acquire), by whoever holds the heap's item in the reaper. No reference into it outlives one operation, and no
+//! - **(A2)** The owner is the thread whose identity is in the word `owner`, which only `RtHeap::enter` writes, under an
+//!   exclusive borrow; a heap keeps its word when it gets another region. `lane` is touched by the owner alone. `heap` is
+//!   touched by the owner until `closed` is set, under an exclusive borrow too (Release), and once that was seen
+//!   (Acquire) by whoever holds the region's item in the reaper. No reference into either outlives one operation, and no
 //!   operation runs foreign code.
 //! - **(A3)** A handle owns its block: nobody else frees it, and it is freed once.
 //! - **(A4)** A block that lies in the lane is live. The lane has room for all blocks, so it is never full.
@@ -26,36 +27,34 @@ use core::{
 };
 use detalloc::{AllocError, Config, Heap, Meter, RemoteFree};
 use ringbuf::{HeapCons, HeapProd, traits::Producer};
+use std::sync::Arc;
 
-/// The owner's part.
-struct Local {
-    heap: Heap<'static>,
-    deferred: HeapProd<Deferred>,
-}
+/// The identity of the owner, or 0: shared by the regions that one `RtHeap` has had.
+pub(crate) type Owner = Arc<AtomicUsize>;
 
-/// A heap's memory and everything that other threads may reach of it.
+/// A region and everything that other threads may reach of it.
 pub(crate) struct Shared {
-    /// The thread that is inside `enter`, or 0.
-    owner: AtomicUsize,
-    local: UnsafeCell<Local>,
+    owner: Owner,
+    heap: UnsafeCell<Heap<'static>>,
+    lane: UnsafeCell<HeapProd<Deferred>>,
     remote: RemoteFree<'static>,
     meter: Meter<'static>,
     visits: Visits,
-    /// The heap is gone or has another region now: nobody will enter again.
+    /// The `RtHeap` is gone or has another region now: nobody will allocate here again.
     closed: AtomicBool,
     /// Last, so that it goes last.
     _region: Region,
 }
 
-// SAFETY: `local` is the only part that is not `Sync`, and (A2) says who touches it.
+// SAFETY: `heap` and `lane` are the only parts that are not `Sync`, and (A2) says who touches them.
 unsafe impl Sync for Shared {}
 // SAFETY: all parts are `Send`.
 unsafe impl Send for Shared {}
 
 impl Shared {
-    /// A heap in memory of its own, every page of it touched, and the far end of its lane. `None`: the system has not
-    /// that much memory.
-    pub(crate) fn build(config: &Config) -> Option<(Self, HeapCons<Deferred>)> {
+    /// A region of its own, every page of it touched, and the far end of its lane. `None`: the system has not that much
+    /// memory.
+    pub(crate) fn build(config: &Config, owner: Owner) -> Option<(Self, HeapCons<Deferred>)> {
         let region = Region::new(config.layout())?;
         // SAFETY: the region is exclusively ours and lives as long as the `Shared` that `heap` goes into: `_region`
         // is its last field, and nothing that is handed out outlives it (A1).
@@ -64,12 +63,13 @@ impl Shared {
         // The region was cut for this configuration; were it too small after all, there is no heap.
         let heap = Heap::new(memory, config).ok()?;
         let blocks = config.pools().iter().map(|pool| pool.blocks).sum();
-        let (deferred, consumer) = lane(blocks);
+        let (producer, consumer) = lane(blocks)?;
         let shared = Self {
-            owner: AtomicUsize::new(0),
+            owner,
             remote: heap.remote(),
             meter: heap.meter(),
-            local: UnsafeCell::new(Local { heap, deferred }),
+            heap: UnsafeCell::new(heap),
+            lane: UnsafeCell::new(producer),
             visits: Visits::new(),
             closed: AtomicBool::new(false),
             _region: region,
@@ -94,45 +94,51 @@ impl Shared {
         self.owner.load(Ordering::Relaxed) == thread::current()
     }
 
+    /// The word that says who the owner is, for the next region of the same heap.
+    pub(crate) fn owner(&self) -> Owner {
+        Arc::clone(&self.owner)
+    }
+
     /// Makes this thread the owner until the result is dropped.
     ///
     /// # Safety
-    /// The caller has the exclusive borrow of the heap for as long as the result lives (A2).
+    /// The caller has the exclusive borrow of the `RtHeap` for as long as the result lives, and this is its region (A2).
     #[inline]
     pub(crate) unsafe fn own(&self) -> Owned<'_> {
         self.owner.store(thread::current(), Ordering::Relaxed);
-        // SAFETY: (A2) this thread has just become the owner.
-        let local = unsafe { &mut *self.local.get() };
-        local.heap.adopt_remote_frees(ADOPTED_GROUPS);
+        // SAFETY: (A2) this thread has just become the owner, and the region is not closed.
+        let heap = unsafe { &mut *self.heap.get() };
+        heap.adopt_remote_frees(ADOPTED_GROUPS);
         Owned(self)
     }
 
-    /// Says that nobody will enter again, and hands the owner's part over to the reaper.
+    /// Says that nobody will allocate here again, and hands `heap` over to the reaper. Under the exclusive borrow of the
+    /// `RtHeap` (A2).
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Whether a closed heap can end: all blocks are at home, and nobody is on the way. For the one who holds the
+    /// Whether a closed region can end: all blocks are at home, and nobody is on the way. For the one who holds the
     /// item.
     pub(crate) fn can_end(&self) -> bool {
         if !self.closed.load(Ordering::Acquire) {
             return false;
         }
         // SAFETY: (A2) closed was seen, and the caller holds the item.
-        let local = unsafe { &mut *self.local.get() };
-        local.heap.adopt_remote_frees(usize::MAX);
-        local.heap.live_blocks() == 0 && self.visits.none()
+        let heap = unsafe { &mut *self.heap.get() };
+        heap.adopt_remote_frees(usize::MAX);
+        heap.live_blocks() == 0 && self.visits.none()
     }
 
     /// Allocates a block.
     ///
     /// # Safety
-    /// This thread is the owner (A2).
+    /// This thread is the owner, and this is the region of the heap that it entered (A2).
     #[inline]
     pub(crate) unsafe fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: (A2) this thread is the owner, and no other reference into `local` is live.
-        let local = unsafe { &mut *self.local.get() };
-        local.heap.allocate(layout)
+        // SAFETY: (A2) this thread is the owner, the region is not closed, and no other reference into `heap` is live.
+        let heap = unsafe { &mut *self.heap.get() };
+        heap.allocate(layout)
     }
 
     /// Gives a block back that has nothing in it to destroy.
@@ -143,32 +149,35 @@ impl Shared {
     pub(crate) unsafe fn free(shared: NonNull<Self>, block: NonNull<u8>) {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
-        let freed = if this.is_owner() {
-            // SAFETY: (A2) this thread is the owner. (A3) the block is the handle's.
-            unsafe { (*this.local.get()).heap.free(block) }
+        // Relaxed: the owner's own borrow of the `RtHeap` came after whichever one closed the region.
+        let freed = if this.is_owner() && !this.closed.load(Ordering::Relaxed) {
+            // SAFETY: (A2) this thread is the owner, and the region is not closed. (A3) the block is the handle's.
+            unsafe { (*this.heap.get()).free(block) }
         } else {
             // SAFETY: (A1, A3) as for this function.
-            unsafe { Self::free_remotely(this, block) }
+            unsafe { Self::free_remotely(shared, block) }
         };
         debug_assert_eq!(freed, Ok(()));
     }
 
-    /// Gives a block back as a thread that is not the owner.
+    /// Gives a block back as a thread that does not own the heap.
     ///
     /// # Safety
-    /// As [`Shared::free`]. Nothing of `this` may be used afterwards.
-    unsafe fn free_remotely(this: &Self, block: NonNull<u8>) -> Result<(), detalloc::FreeError> {
-        this.visits.arrive();
-        // SAFETY: (A3) the block is the caller's.
-        let freed = unsafe { this.remote.free(block) };
-        if this.visits.leave() {
+    /// As [`Shared::free`].
+    unsafe fn free_remotely(shared: NonNull<Self>, block: NonNull<u8>) -> Result<(), detalloc::FreeError> {
+        // SAFETY: (A1) the block is not home yet; and then this thread is visiting.
+        unsafe { shared.as_ref() }.visits.arrive();
+        // SAFETY: (A1) as above. (A3) the block is the caller's.
+        let freed = unsafe { shared.as_ref().remote.free(block) };
+        // SAFETY: (A1) this thread is still visiting, and touches nothing afterwards.
+        if unsafe { shared.as_ref() }.visits.leave() {
             crate::reaper::sweep_orphans();
         }
         freed
     }
 
-    /// Destroys a value and gives its block back: here and now outside of `enter`, on the reaper inside. What needs no
-    /// destructor is free again at once.
+    /// Destroys a value and gives its block back: on the reaper inside `enter` of the `RtHeap` it came from, whichever
+    /// region that has now, and here and now elsewhere. What needs no destructor is given back at once.
     ///
     /// # Safety
     /// As [`Shared::free`]; the value begins its block and is `Send + 'static` (A5).
@@ -188,15 +197,21 @@ impl Shared {
     unsafe fn drop_value(shared: NonNull<Self>, value: Deferred) {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
-        if this.is_owner() {
-            // SAFETY: (A2) this thread is the owner.
-            let local = unsafe { &mut *this.local.get() };
-            let pushed = local.deferred.try_push(value);
-            // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
-            debug_assert!(pushed.is_ok());
-        } else {
+        if !this.is_owner() {
             // SAFETY: the caller's promise is the same.
-            unsafe { Self::drop_here(shared, &value) };
+            return unsafe { Self::drop_here(shared, &value) };
+        }
+        // The reaper may end a closed region as soon as it has the value, while this push is still on its way out.
+        let closed = this.closed.load(Ordering::Relaxed);
+        if closed {
+            this.visits.arrive();
+        }
+        // SAFETY: (A2) this thread is the owner.
+        let pushed = unsafe { (*this.lane.get()).try_push(value) };
+        // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
+        debug_assert!(pushed.is_ok());
+        if closed && this.visits.leave() {
+            crate::reaper::sweep_orphans();
         }
     }
 

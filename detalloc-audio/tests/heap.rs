@@ -79,6 +79,12 @@ mod budgets {
             heap.reconfigure(&fine.clone().objects::<u64>(usize::MAX)),
             Err(BudgetError::Pools(_))
         ));
+        #[repr(align(8192))]
+        struct Page;
+        assert!(matches!(
+            heap.reconfigure(&fine.clone().objects::<Page>(1)),
+            Err(BudgetError::Alignment { align_bytes: 8192, .. })
+        ));
         assert_eq!(heap.config(), Some(&fine.config().unwrap()));
         assert!(heap.enter(|rt| rt.boxed(1_u64)).is_ok());
     }
@@ -257,6 +263,52 @@ mod dropping {
     }
 
     #[test]
+    fn nor_does_one_that_panics_with_something_that_panics() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new(()));
+            }
+        }
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                std::panic::resume_unwind(Box::new(Bomb));
+            }
+        }
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut heap = heap_for(|budget| budget.objects::<Panics>(1).objects::<Counted>(1));
+        let value = Counted::new(&dropped);
+        heap.enter(|rt| {
+            drop(rt.boxed(Panics).unwrap());
+            drop(rt.boxed(value).unwrap());
+        });
+        eventually("the reaper goes on", || dropped.load(Ordering::SeqCst) == 1);
+    }
+
+    #[test]
+    fn a_handle_from_before_another_budget_still_goes_to_the_reaper() {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut heap = heap_for(|budget| budget.objects::<Counted>(1));
+        let value = Counted::new(&dropped);
+        let kept = heap.enter(|rt| rt.boxed(value)).unwrap();
+        heap.reconfigure(&AudioBudget::new(96_000.0, 64).objects::<Counted>(2)).unwrap();
+        // `AllocDisabler` would abort if the destructor ran here.
+        heap.enter(|_| drop(kept));
+        eventually("the reaper runs the destructor", || dropped.load(Ordering::SeqCst) == 1);
+    }
+
+    #[test]
+    fn a_handle_of_a_heap_that_has_gone_may_be_dropped_in_the_callback_of_another() {
+        let mut gone = heap_for(|budget| budget.objects::<u64>(1));
+        let kept = gone.enter(|rt| rt.boxed(1_u64)).unwrap();
+        let mut heap = heap_for(|budget| budget.objects::<u64>(1));
+        drop(gone);
+        // `AllocDisabler` would abort if the region were freed here.
+        heap.enter(|_| drop(kept));
+    }
+
+    #[test]
     fn the_lane_holds_a_drop_of_every_block_at_once() {
         let dropped = Arc::new(AtomicUsize::new(0));
         let mut heap = heap_for(|budget| budget.objects::<Counted>(700));
@@ -298,23 +350,6 @@ mod lifetimes {
         heap.enter(|rt| drop(rt.boxed(value).unwrap()));
         drop(heap);
         eventually("the reaper empties the lane", || dropped.load(Ordering::SeqCst) == 1);
-    }
-
-    #[test]
-    fn a_heap_may_be_dropped_by_a_destructor_on_the_reaper() {
-        struct Nested(#[expect(dead_code, reason = "held to be dropped")] RtHeap, Arc<AtomicUsize>);
-        impl Drop for Nested {
-            fn drop(&mut self) {
-                self.1.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-        let dropped = Arc::new(AtomicUsize::new(0));
-        let inner = heap_for(|budget| budget.objects::<u64>(1));
-        let mut outer = heap_for(|budget| budget.objects::<Nested>(1));
-        let nested = Nested(inner, Arc::clone(&dropped));
-        outer.enter(|rt| drop(rt.boxed(nested)));
-        drop(outer);
-        eventually("the nested heap goes", || dropped.load(Ordering::SeqCst) == 1);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub const fn class_of(size_bytes: usize, align_bytes: usize) -> usize {
     (last >> step) + ((step - GRANULE_BITS) << STEP_BITS) as usize
 }
 
-/// The block size of a class, in bytes: the largest size that [`class_of`] puts there.
+/// The block size of a class below [`CLASSES`], in bytes: the largest size that [`class_of`] puts there.
 ///
 /// # Time complexity
 /// Constant.
@@ -53,13 +53,15 @@ pub const fn class_bytes(class: usize) -> usize {
     steps << (octave - 1 + GRANULE_BITS as usize)
 }
 
-/// The smallest block size of the grid that holds `size_bytes` at an alignment of `align_bytes`, in bytes.
+/// The smallest block size of the grid that holds `size_bytes` at an alignment of `align_bytes`, in bytes;
+/// `usize::MAX`, which is none, where it would exceed [`MAX_BLOCK_BYTES`].
 ///
 /// # Time complexity
 /// Constant.
 #[must_use]
 pub const fn block_bytes_for(size_bytes: usize, align_bytes: usize) -> usize {
-    class_bytes(class_of(size_bytes, align_bytes))
+    let class = class_of(size_bytes, align_bytes);
+    if class < CLASSES { class_bytes(class) } else { usize::MAX }
 }
 
 #[cfg(test)]
@@ -98,6 +100,7 @@ mod tests {
     fn zero_bytes_take_the_smallest_class_and_absurd_sizes_lie_past_the_last() {
         assert_eq!(class_of(0, 1), 0);
         assert_eq!(class_bytes(CLASSES - 1), MAX_BLOCK_BYTES);
+        assert_eq!(block_bytes_for(MAX_BLOCK_BYTES + 1, 1), usize::MAX);
         for bits in 0..usize::BITS {
             for size in [(1_usize << bits) - 1, 1 << bits, (1 << bits) + 1, usize::MAX] {
                 assert_eq!(class_of(size, 1) < CLASSES, size <= MAX_BLOCK_BYTES, "{size}");

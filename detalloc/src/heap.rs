@@ -45,12 +45,14 @@ impl<'r> Heap<'r> {
     /// # Errors
     /// [`AllocError::Unsupported`] if and only if no pool has blocks that large and that aligned (to at most 4096
     /// bytes); [`AllocError::Exhausted`] if and only if the class, and every larger one where borrowing is allowed,
-    /// has no free block; [`AllocError::Corrupt`] if the metadata led past its end. Nothing has changed then, but
-    /// for the count of refusals.
+    /// has no free block, where one that another thread is just giving back may not count yet;
+    /// [`AllocError::Corrupt`] if the metadata led past its end. Nothing has changed then, but for the count of
+    /// refusals.
     ///
     /// # Time complexity
-    /// Constant: no loop. A class that has run dry takes a second constant path, which adopts blocks that other
-    /// threads have freed or borrows from a larger class.
+    /// Constant: no loop, and the same instructions whatever the history. A class that has run dry takes a second path
+    /// without a loop that is not bounded by a constant, which adopts blocks that other threads have freed or borrows
+    /// from a larger class.
     #[inline]
     pub fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let class = class_of(layout.size(), layout.align());
@@ -124,12 +126,12 @@ impl<'r> Heap<'r> {
     pub fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
         let (number, index) = self.header.find(block.as_ptr().addr())?;
         let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
-        if pool.is_free(index) { Err(FreeError::DoubleFree) } else { Ok(pool.block_bytes as usize) }
+        if pool.is_live(index) { Ok(pool.block_bytes as usize) } else { Err(FreeError::DoubleFree) }
     }
 
     /// Takes over blocks that other threads have freed, from at most `groups` groups of 64 to 4096 blocks each: how
-    /// many blocks. Allocation does this by itself when a class has run dry; calling it at a quiet moment keeps
-    /// that path rare.
+    /// many blocks. None is no sign that none are left: a group that was announced twice is empty the second time.
+    /// Allocation does this by itself when a class has run dry; calling it at a quiet moment keeps that path rare.
     ///
     /// # Time complexity
     /// Linear in `groups`, whatever other threads do.
@@ -166,7 +168,8 @@ impl<'r> Heap<'r> {
         self.header.pools().iter().map(|pool| pool.used.load(Relaxed) as usize).sum()
     }
 
-    /// Checks every invariant of the metadata. Reads only, and never outside the region.
+    /// Checks every invariant of the metadata. Reads only, and never outside the region, unless what overwrote the
+    /// metadata also forged the seal over it.
     ///
     /// # Errors
     /// [`Corruption`] says which invariant is broken first, and where.
@@ -195,7 +198,8 @@ impl<'r> Heap<'r> {
     /// The class has run dry, or its blocks are not aligned enough: adopt, borrow or refuse. Constant time.
     #[cold]
     fn allocate_elsewhere(&mut self, wanted: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let fitting = self.header.aligned_pools(layout.align()) & (usize::MAX << wanted);
+        let from = u32::try_from(wanted).ok().and_then(|wanted| usize::MAX.checked_shl(wanted)).unwrap_or(0);
+        let fitting = self.header.aligned_pools(layout.align()) & from;
         if fitting == 0 {
             return Err(self.unsupported(layout));
         }
@@ -204,12 +208,17 @@ impl<'r> Heap<'r> {
             Borrow::Larger => fitting,
             Borrow::Never => own,
         };
-        // Blocks that are on their way home to the class itself come before anybody else's.
-        let pending = self.header.pending.0.load(Relaxed) & eligible;
-        if self.header.available.get() & own == 0 && pending & own != 0 {
-            self.adopt(own.trailing_zeros() as usize);
-        } else if self.header.available.get() & eligible == 0 && pending != 0 {
-            self.adopt(pending.trailing_zeros() as usize);
+        for _ in 0..ADOPTIONS {
+            // Blocks that are on their way home to the class itself come before anybody else's.
+            let pending = self.header.pending.0.load(Relaxed) & eligible;
+            let available = self.header.available.get() & eligible;
+            let first = if available & own == 0 && pending & own != 0 { own } else { pending };
+            if first == 0
+                || (available != 0 && first != own)
+                || self.adopt(first.trailing_zeros() as usize) > 0
+            {
+                break;
+            }
         }
         let own = own.trailing_zeros() as usize;
         let number = (self.header.available.get() & eligible).trailing_zeros() as usize;
@@ -238,17 +247,21 @@ impl<'r> Heap<'r> {
 
     /// Takes over one group of blocks that other threads have freed.
     fn adopt(&mut self, number: usize) -> usize {
-        let Some(pool) = self.header.pools().get(number) else { return 0 };
+        let Some((pool, remote)) = self.header.pool_and_remote(number) else { return 0 };
         let mut adopted = 0;
-        self.header.remote_frees(number).collect_group(|leaf, bits| adopted += pool.adopt(leaf, bits));
+        let frees = pool.remote(number, &self.header.pending.0, remote);
+        frees.collect_group(|leaf, bits| adopted += pool.adopt(leaf, bits));
         if adopted > 0 {
             self.header.available.set(self.header.available.get() | 1 << number);
-            let freed = &self.header.remote(number).freed;
-            freed.store(freed.load(Relaxed).saturating_add(adopted), Relaxed);
+            remote.freed.store(remote.freed.load(Relaxed).saturating_add(adopted), Relaxed);
         }
         adopted as usize
     }
 }
+
+/// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
+/// finds nothing where an announcement has been collected together with the one before it.
+const ADOPTIONS: usize = 4;
 
 /// Counts one up, by plain load and store: only the owner counts.
 fn increment(count: &core::sync::atomic::AtomicU32) {
@@ -273,8 +286,8 @@ impl RemoteFree<'_> {
     /// Gives a block back.
     ///
     /// # Errors
-    /// As [`Heap::free`]. A block that another thread has freed in the meantime is told as
-    /// [`FreeError::DoubleFree`] too.
+    /// As [`Heap::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too;
+    /// a second free that races with the block's being handed out again may go unseen, and the block may be lost then.
     ///
     /// # Time complexity
     /// Constant: three atomic operations, whatever other threads do (see the type for targets without such).
@@ -283,10 +296,10 @@ impl RemoteFree<'_> {
     /// As [`Heap::free`].
     pub unsafe fn free(&self, block: NonNull<u8>) -> Result<(), FreeError> {
         let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let free = self.header.pools().get(number).is_none_or(|pool| pool.is_free(index));
-        if free || !self.header.remote_frees(number).announce(index) {
-            return Err(FreeError::DoubleFree);
-        }
-        Ok(())
+        let Some((pool, remote)) = self.header.pool_and_remote(number) else {
+            return Err(FreeError::Foreign);
+        };
+        let frees = pool.remote(number, &self.header.pending.0, remote);
+        if frees.announce(index, || pool.is_free(index)) { Ok(()) } else { Err(FreeError::DoubleFree) }
     }
 }

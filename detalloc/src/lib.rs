@@ -1,13 +1,13 @@
 //! A deterministic memory allocator in the caller's memory, for code that has a deadline.
 //!
-//! - **Constant time.** [`Heap::allocate`] and [`Heap::free`] run no loop and take the same path whatever the
-//!   history, the number of pools or the number of live blocks. A pool of more than `usize::BITS`² blocks
-//!   reads one word more.
+//! - **Constant time.** [`Heap::allocate`] and [`Heap::free`] execute the same number of instructions whatever the
+//!   history, the number of pools, the number of live blocks or the size (counted: `tests/constant_time.rs`). A pool of
+//!   more than `usize::BITS`² blocks costs one word more, and a class that has run dry a second path, bounded too.
 //! - **In the caller's memory.** Blocks and metadata lie in the region that the caller gave; nothing else is
 //!   ever touched, and [`Config::bytes_needed`] says in a `const` how much that is.
 //! - **Silent.** No system call, no lock, no panic and no formatting on any allocation path.
 //! - **Checked.** A double free, a foreign, interior or misaligned pointer is refused and named, in release
-//!   builds too, and changes nothing. [`Heap::validate`] checks every invariant of the metadata.
+//!   builds too, and changes nothing; only a double free that races with the block's reuse can go unseen. [`Heap::validate`] checks every invariant of the metadata.
 //! - **Counted.** Use, high water, refusals and borrowing per pool, readable from any thread through [`Meter`].
 //! - **Freed from anywhere.** One owner allocates; any thread frees through [`RemoteFree`], without waiting.
 //!
@@ -27,8 +27,8 @@
 //! ```
 //!
 //! What it does not do: grow, merge or split blocks, or move them. Memory is divided into pools once, so there
-//! is no external fragmentation, and a request takes a whole block of its class: at most 1/16 is lost to a
-//! class above 256 bytes, and at most 15 bytes below.
+//! is no external fragmentation, and a request takes a whole block of the smallest pool that holds it. A pool for every
+//! class ([`class`]) loses at most 15 bytes a block, or 1/16 above 256 bytes; fewer pools lose more.
 #![no_std]
 
 #[cfg(any(test, doctest))]
@@ -70,6 +70,7 @@ pub use crate::{
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
     error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError},
     heap::{Heap, RemoteFree},
+    plan::MAX_ALIGN_BYTES,
     stats::{Meter, PoolStats, Stats},
     validate::{Broken, Corruption},
 };

@@ -11,11 +11,12 @@ use crate::{
     region::{Header, Remote},
 };
 
-/// Blocks are aligned to their size's largest power of two, up to this: a page.
-pub(crate) const MAX_ALIGN_BYTES: usize = 4096;
+/// The strictest alignment of a block, in bytes: a page. Blocks are aligned to their size's largest power of two, up to
+/// this.
+pub const MAX_ALIGN_BYTES: usize = 4096;
 
-/// The page table has at most about this many entries: enough that the rounding of each pool to whole pages
-/// costs under 1.6 % with 64 pools, few enough to stay in the first-level cache.
+/// The page table has at most about this many entries, and at least half of it in a large heap: enough that rounding
+/// each of 64 pools to whole pages costs about 3 % at worst, few enough to stay in the first-level cache.
 const MAX_PAGES: usize = 4096;
 
 /// The smallest page, in bytes: a cache line, to which every pool is aligned anyway.

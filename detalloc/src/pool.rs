@@ -128,17 +128,22 @@ impl Pool {
     /// Puts back a block that is live. `false`: it is free already, here or on its way from another thread.
     #[inline]
     pub(crate) fn put(&self, index: usize) -> bool {
-        let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
-        let map = self.bitmap();
-        let (Some(free), Some(announced)) = (map.leaves.get(leaf), self.remote_leaves().get(leaf)) else {
-            return false;
-        };
-        if (free.load(Relaxed) | announced.load(Relaxed)) & bit != 0 {
+        if !self.is_live(index) {
             return false;
         }
-        map.put(leaf, bit);
+        self.bitmap().put(index / WORD_BITS, 1 << (index % WORD_BITS));
         self.used.store(self.used.load(Relaxed).wrapping_sub(1), Relaxed);
         true
+    }
+
+    /// Whether a block is neither free nor on its way home from another thread.
+    #[inline]
+    pub(crate) fn is_live(&self, index: usize) -> bool {
+        let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
+        match (self.bitmap().leaves.get(leaf), self.remote_leaves().get(leaf)) {
+            (Some(free), Some(announced)) => (free.load(Relaxed) | announced.load(Relaxed)) & bit == 0,
+            _ => false,
+        }
     }
 
     /// Puts back the blocks of one leaf that other threads have freed: how many.
@@ -151,11 +156,26 @@ impl Pool {
         live.count_ones()
     }
 
-    /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns.
+    /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns. No such block
+    /// is.
     #[inline]
     pub(crate) fn is_free(&self, index: usize) -> bool {
         let leaf = self.bitmap().leaves.get(index / WORD_BITS);
         leaf.is_none_or(|leaf| leaf.load(Relaxed) & (1 << (index % WORD_BITS)) != 0)
+    }
+
+    /// Everything that never changes (I2), word by word.
+    pub(crate) fn shape(&self) -> [usize; 8] {
+        [
+            self.base.as_ptr().addr(),
+            self.words.as_ptr().addr(),
+            self.inverse,
+            self.block_bytes as usize,
+            self.blocks as usize,
+            self.leaves as usize,
+            self.align.into(),
+            self.mids.into(),
+        ]
     }
 
     /// The block that begins at this address, if one does.

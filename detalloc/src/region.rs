@@ -15,7 +15,6 @@ use crate::{
     error::{FreeError, InitError},
     plan::{MAX_ALIGN_BYTES, Plan},
     pool::Pool,
-    remote::RemoteFrees,
     sync::AtomicUsize,
 };
 use core::{cell::Cell, fmt, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32};
@@ -54,6 +53,9 @@ pub(crate) struct Header {
     pub(crate) available: Cell<usize>,
     /// Requests that no pool could ever serve.
     pub(crate) unsupported: AtomicU32,
+    /// Digests of the shapes here and of all others, by which `validate` knows that it may follow them.
+    own_seal: usize,
+    seal: usize,
     /// Pools with blocks that wait to be adopted; on a line of its own, because other threads write it.
     pub(crate) pending: Line<AtomicUsize>,
 }
@@ -74,6 +76,13 @@ impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Header").field("pools", &self.pool_count).finish_non_exhaustive()
     }
+}
+
+/// Adds words to a digest (FNV-1a over words: <http://www.isthe.com/chongo/tech/comp/fnv/>). Tells an accident, not an
+/// attacker.
+fn digest(start: usize, words: impl IntoIterator<Item = usize>) -> usize {
+    const PRIME: usize = 0x0100_0193;
+    words.into_iter().fold(start, |sum, word| (sum ^ word).wrapping_mul(PRIME).rotate_left(7).wrapping_add(1))
 }
 
 /// A cache line of its own.
@@ -131,25 +140,30 @@ impl Header {
             // SAFETY: (I1) the class map has an entry for every class up to that of the largest pool.
             unsafe { at(plan.class_map).add(classes.start).write_bytes(number, classes.len()) };
         }
+        let mut built = Self {
+            pools: at(plan.pools).cast(),
+            remotes: at(plan.remotes).cast(),
+            class_map: at(plan.class_map),
+            page_table: at(plan.page_table),
+            pool_count: config.pools().len(),
+            classes: plan.classes,
+            pages: plan.pages,
+            page_bits: plan.page_bits,
+            borrow: config.borrow(),
+            blocks: at(plan.blocks).as_ptr().addr(),
+            aligned,
+            available: Cell::new(available),
+            unsupported: AtomicU32::new(0),
+            own_seal: 0,
+            seal: 0,
+            pending: Line(AtomicUsize::new(0)),
+        };
+        built.own_seal = built.digest_own();
+        built.seal = built.digest_rest(built.own_seal);
         let header = start.cast::<Self>();
         // SAFETY: the region was cut to begin at an address aligned for the header, and the plan begins with it.
         unsafe {
-            header.write(Self {
-                pools: at(plan.pools).cast(),
-                remotes: at(plan.remotes).cast(),
-                class_map: at(plan.class_map),
-                page_table: at(plan.page_table),
-                pool_count: config.pools().len(),
-                classes: plan.classes,
-                pages: plan.pages,
-                page_bits: plan.page_bits,
-                borrow: config.borrow(),
-                blocks: at(plan.blocks).as_ptr().addr(),
-                aligned,
-                available: Cell::new(available),
-                unsupported: AtomicU32::new(0),
-                pending: Line(AtomicUsize::new(0)),
-            });
+            header.write(built);
             Ok(header.as_ref())
         }
     }
@@ -173,17 +187,45 @@ impl Header {
     }
 
     #[inline]
-    pub(crate) fn remote(&self, pool: usize) -> &Remote {
-        debug_assert!(pool < self.pool_count);
-        let remotes =
-            // SAFETY: (I1) `build` wrote one a pool.
-            unsafe { slice::from_raw_parts(self.remotes.as_ptr(), self.pool_count) };
-        &remotes[pool]
+    pub(crate) fn remotes(&self) -> &[Remote] {
+        // SAFETY: (I1) `build` wrote one a pool.
+        unsafe { slice::from_raw_parts(self.remotes.as_ptr(), self.pool_count) }
     }
 
     #[inline]
-    pub(crate) fn remote_frees(&self, pool: usize) -> RemoteFrees<'_> {
-        self.pools()[pool].remote(pool, &self.pending.0, self.remote(pool))
+    pub(crate) fn pool_and_remote(&self, number: usize) -> Option<(&Pool, &Remote)> {
+        Some((self.pools().get(number)?, self.remotes().get(number)?))
+    }
+
+    /// Whether all shapes are what `build` made them.
+    pub(crate) fn is_sealed(&self) -> bool {
+        // The header's own words first: only if they are intact do its pointers lead to the rest.
+        let own = self.digest_own();
+        self.own_seal == own && self.seal == self.digest_rest(own)
+    }
+
+    /// A digest of the header's own shape.
+    fn digest_own(&self) -> usize {
+        let words = [
+            self.pools.as_ptr().addr(),
+            self.remotes.as_ptr().addr(),
+            self.class_map.as_ptr().addr(),
+            self.page_table.as_ptr().addr(),
+            self.pool_count,
+            self.classes,
+            self.pages,
+            self.page_bits as usize,
+            usize::from(self.borrow == Borrow::Larger),
+            self.blocks,
+        ];
+        digest(digest(0, words), self.aligned)
+    }
+
+    /// A digest of what the header's shape leads to, in addition to `start`.
+    fn digest_rest(&self, start: usize) -> usize {
+        let pools = self.pools().iter().flat_map(Pool::shape);
+        let tables = self.class_map().iter().chain(self.page_table()).map(|&entry| usize::from(entry));
+        digest(digest(start, pools), tables)
     }
 
     /// The pools whose blocks have this alignment, as a mask; none for alignments past a page.

@@ -5,11 +5,16 @@
 //! elsewhere each is a load-linked/store-conditional retry, and the free is lock-free. The owner never waits for
 //! anybody: a free that has not yet reached the pool's bit is not there yet, and is found later.
 //!
+//! A block that is freed twice is refused the second time as long as it has not been handed out again in between. Where
+//! the second free races with that, the block may be lost; it is never handed out twice.
+//!
 //! Orderings. A freer sets bits upwards, each with Release; the owner clears them downwards, each with Acquire,
 //! *before* it looks below. So (a) an owner that sees an upper bit sees the lower one that came before it, and no
 //! free is lost: a bit set after the owner cleared the one above it sets that one again afterwards; (b) what the
 //! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
-//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value.
+//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value. (c) The owner frees
+//! before it clears the announcement with Release, and a freer sets it with Acquire: one that finds it cleared sees the
+//! block free.
 
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -34,15 +39,24 @@ pub struct RemoteFrees<'a> {
 }
 
 impl RemoteFrees<'_> {
-    /// Announces that block `index` is free. `false`: somebody had announced that already, or there is no such block.
+    /// Announces that block `index` is free, unless `is_free` says that it is, or it has been announced: then `false`,
+    /// as for a block that does not exist.
+    ///
+    /// `is_free` is asked a second time once the bit is set, because between the first time and that the owner may
+    /// have collected what an earlier free had announced. The bit is then taken back.
     ///
     /// # Time complexity
     /// Constant: three atomic operations.
-    pub fn announce(&self, index: usize) -> bool {
+    #[inline]
+    pub fn announce(&self, index: usize, is_free: impl Fn() -> bool) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
         let group = leaf >> group_bits(self.leaves.len());
         let Some(word) = self.leaves.get(leaf) else { return false };
-        if word.fetch_or(bit, Ordering::Release) & bit != 0 {
+        if is_free() || word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
+            return false;
+        }
+        if is_free() {
+            word.fetch_and(!bit, Ordering::Relaxed);
             return false;
         }
         self.groups.fetch_or(1 << group, Ordering::Release);
@@ -50,7 +64,9 @@ impl RemoteFrees<'_> {
         true
     }
 
-    /// Collects one group of announced blocks: calls `collect` with each leaf and its bits. For the owner.
+    /// Collects one group of announced blocks: calls `collect` with each leaf and its bits, which has to make them free
+    /// before it returns; only then is the announcement cleared, so that at no time neither says that they are free. For
+    /// the owner.
     ///
     /// # Time complexity
     /// Bounded by the leaves of a group: one for a pool of up to `usize::BITS`² blocks.
@@ -69,9 +85,10 @@ impl RemoteFrees<'_> {
         let size = 1 << group_bits(self.leaves.len());
         let first = groups.trailing_zeros() as usize * size;
         for (leaf, word) in self.leaves.iter().enumerate().skip(first).take(size) {
-            let bits = word.swap(0, Ordering::Acquire);
+            let bits = word.load(Ordering::Acquire);
             if bits != 0 {
                 collect(leaf, bits);
+                word.fetch_and(!bits, Ordering::Release);
             }
         }
     }

@@ -86,7 +86,8 @@ impl<'r> Meter<'r> {
             len: self.header.pool_count,
             unsupported: self.header.unsupported.load(Relaxed) as usize,
         };
-        for (number, (into, pool)) in stats.pools.iter_mut().zip(self.header.pools()).enumerate() {
+        let pools = self.header.pools().iter().zip(self.header.remotes());
+        for (into, (pool, remote)) in stats.pools.iter_mut().zip(pools) {
             *into = PoolStats {
                 block_bytes: pool.block_bytes as usize,
                 blocks: pool.blocks as usize,
@@ -94,7 +95,7 @@ impl<'r> Meter<'r> {
                 peak: pool.peak.load(Relaxed) as usize,
                 refused: pool.refused.load(Relaxed) as usize,
                 borrowed: pool.borrowed.load(Relaxed) as usize,
-                freed_remotely: self.header.remote(number).freed.load(Relaxed) as usize,
+                freed_remotely: remote.freed.load(Relaxed) as usize,
             };
         }
         stats

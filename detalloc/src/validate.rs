@@ -1,5 +1,6 @@
 //! Whether the metadata is what it must be: for tests, debug sessions and the suspicion that something wrote
-//! outside its block. Reads only, and never outside the region.
+//! outside its block. Reads only. Addresses and sizes are followed only once a digest has shown that they are what they
+//! were made, so that overwritten ones do not lead outside the region.
 
 use crate::{class::class_of, pool::Pool, region::Header, sync::Ordering::Relaxed};
 use core::{error, fmt};
@@ -7,6 +8,8 @@ use core::{error, fmt};
 /// An invariant of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
+    /// Something that never changes has changed: an address, a size, the class map or the page table.
+    Shape,
     /// The class map leads a size to another pool than the smallest that holds it.
     ClassMap,
     /// The page table leads an address of the pool to another one.
@@ -25,7 +28,7 @@ pub enum Broken {
     AvailableMask,
 }
 
-/// Which invariant is broken, and in which pool.
+/// Which invariant is broken, and in which pool: the first, where it is the whole heap's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corruption {
     /// What is wrong.
@@ -39,6 +42,7 @@ pub struct Corruption {
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.broken {
+            Broken::Shape => return f.write_str("the heap's addresses, sizes or tables were overwritten"),
             Broken::ClassMap => "the class map leads to another pool",
             Broken::PageTable => "the page table leads to another pool",
             Broken::Summary => "a summary word disagrees with the words below it",
@@ -55,6 +59,9 @@ impl fmt::Display for Corruption {
 impl error::Error for Corruption {}
 
 pub(crate) fn check(header: &Header) -> Result<(), Corruption> {
+    if !header.is_sealed() {
+        return Err(Corruption { broken: Broken::Shape, pool: 0, block_bytes: 0 });
+    }
     for (number, pool) in header.pools().iter().enumerate() {
         check_pool(header, number, pool).map_err(|broken| Corruption {
             broken,

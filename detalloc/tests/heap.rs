@@ -246,6 +246,7 @@ mod freeing {
                     // SAFETY: not used afterwards.
                     unsafe { remote.free(block) }.unwrap();
                     assert_eq!(free(&mut heap, block), Err(FreeError::DoubleFree));
+                    assert_eq!(heap.usable_bytes(block), Err(FreeError::DoubleFree));
                     heap.adopt_remote_frees(1);
                 } else {
                     free(&mut heap, block).unwrap();
@@ -327,6 +328,59 @@ mod resizing {
     }
 }
 
+mod corruption {
+    use super::*;
+    use detalloc::Broken;
+
+    #[test]
+    fn any_word_of_the_metadata_that_is_overwritten_is_reported_and_not_followed() {
+        let config =
+            Config::constant(&[PoolConfig::new(16, 3), PoolConfig::new(64, 70), PoolConfig::new(1088, 5)]);
+        let mut reported = 0;
+        let mut memory = region(config.bytes_needed());
+        let begin = memory.as_ptr().addr().next_multiple_of(64);
+        let mut heap = Heap::new(&mut memory, &config).unwrap();
+        // The largest pool's blocks come first, so that all before them is metadata.
+        let first = heap.allocate(layout(1088, 64)).unwrap();
+        for back in (8..=first.as_ptr().addr() - begin).step_by(8) {
+            let word = first.as_ptr().wrapping_sub(back).cast::<u64>();
+            // SAFETY: within the region, in front of the blocks.
+            let before = unsafe { word.read() };
+            for forged in [u64::MAX, 0] {
+                // SAFETY: as above.
+                unsafe { word.write(forged) };
+                reported += usize::from(heap.validate().is_err());
+            }
+            // SAFETY: as above.
+            unsafe { word.write(before) };
+            assert_eq!(heap.validate(), Ok(()), "{back}");
+        }
+        // Each of the 5 header lines' and 3 pools' words, but padding and counts of refusals.
+        assert!(reported > 60, "only {reported}");
+    }
+
+    #[test]
+    fn a_forged_bit_is_named() {
+        let config = Config::constant(&[PoolConfig::new(64, 3)]);
+        let mut memory = region(config.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &config).unwrap();
+        let block = heap.allocate(layout(64, 64)).unwrap();
+        // The free words lie before the class map, the page table and the padding in front of the first block.
+        let words = (8..400).step_by(8).map(|back| block.as_ptr().wrapping_sub(back).cast::<u64>());
+        // SAFETY: within the region, in front of the blocks.
+        let leaf = words.clone().find(|word| unsafe { word.read() } == 0b110).unwrap();
+        // SAFETY: as above.
+        unsafe { leaf.write(0b1110) };
+        assert_eq!(heap.validate().unwrap_err().broken, Broken::NoSuchBlock);
+        // SAFETY: as above.
+        unsafe { leaf.write(0b010) };
+        assert_eq!(heap.validate().unwrap_err().broken, Broken::UsedCount);
+        // SAFETY: as above.
+        unsafe { leaf.write(0) };
+        assert_eq!(heap.validate().unwrap_err().broken, Broken::Summary);
+    }
+}
+
 mod other_threads {
     use super::*;
     use std::{sync::mpsc, thread};
@@ -365,7 +419,7 @@ mod other_threads {
             }
             assert!(sent >= 5100);
         });
-        while heap.adopt_remote_frees(1) > 0 {}
+        heap.adopt_remote_frees(usize::MAX);
         assert_eq!(heap.live_blocks(), 0);
         assert_eq!(heap.validate(), Ok(()));
         let stats = heap.meter().snapshot();
