@@ -209,14 +209,12 @@ impl<'r> Heap<'r> {
             Borrow::Never => own,
         };
         for _ in 0..ADOPTIONS {
-            // Blocks that are on their way home to the class itself come before anybody else's.
             let pending = self.header.pending.0.load(Relaxed) & eligible;
             let available = self.header.available.get() & eligible;
-            let first = if available & own == 0 && pending & own != 0 { own } else { pending };
-            if first == 0
-                || (available != 0 && first != own)
-                || self.adopt(first.trailing_zeros() as usize) > 0
-            {
+            // Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
+            let from = if pending & own != 0 { own } else { pending };
+            let enough = available & own != 0 || (available != 0 && from != own);
+            if from == 0 || enough || self.adopt(from.trailing_zeros() as usize) > 0 {
                 break;
             }
         }
@@ -286,20 +284,20 @@ impl RemoteFree<'_> {
     /// Gives a block back.
     ///
     /// # Errors
-    /// As [`Heap::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too;
-    /// a second free that races with the block's being handed out again may go unseen, and the block may be lost then.
+    /// As [`Heap::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too.
+    /// Only a second free that runs at the very moment at which the owner takes over the first one can go unseen.
     ///
     /// # Time complexity
     /// Constant: three atomic operations, whatever other threads do (see the type for targets without such).
     ///
     /// # Safety
-    /// As [`Heap::free`].
+    /// As [`Heap::free`]; and a double free that goes unseen gives the block back for whoever has it next.
     pub unsafe fn free(&self, block: NonNull<u8>) -> Result<(), FreeError> {
         let (number, index) = self.header.find(block.as_ptr().addr())?;
         let Some((pool, remote)) = self.header.pool_and_remote(number) else {
             return Err(FreeError::Foreign);
         };
         let frees = pool.remote(number, &self.header.pending.0, remote);
-        if frees.announce(index, || pool.is_free(index)) { Ok(()) } else { Err(FreeError::DoubleFree) }
+        if pool.is_free(index) || !frees.announce(index) { Err(FreeError::DoubleFree) } else { Ok(()) }
     }
 }

@@ -7,7 +7,8 @@
 //!   ever touched, and [`Config::bytes_needed`] says in a `const` how much that is.
 //! - **Silent.** No system call, no lock, no panic and no formatting on any allocation path.
 //! - **Checked.** A double free, a foreign, interior or misaligned pointer is refused and named, in release
-//!   builds too, and changes nothing; only a double free that races with the block's reuse can go unseen. [`Heap::validate`] checks every invariant of the metadata.
+//!   builds too, and changes nothing; only a double free on another thread, at the very
+//!   moment at which the owner takes over the first one, can go unseen. [`Heap::validate`] checks every invariant of the metadata.
 //! - **Counted.** Use, high water, refusals and borrowing per pool, readable from any thread through [`Meter`].
 //! - **Freed from anywhere.** One owner allocates; any thread frees through [`RemoteFree`], without waiting.
 //!

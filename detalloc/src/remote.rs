@@ -5,16 +5,15 @@
 //! elsewhere each is a load-linked/store-conditional retry, and the free is lock-free. The owner never waits for
 //! anybody: a free that has not yet reached the pool's bit is not there yet, and is found later.
 //!
-//! A block that is freed twice is refused the second time as long as it has not been handed out again in between. Where
-//! the second free races with that, the block may be lost; it is never handed out twice.
+//! The owner marks blocks as free before it clears their announcement, so that a second free finds one or the other,
+//! unless it looks before the first and announces after the second: that one goes unseen. To close that gap the owner
+//! would have to look at announcements with every allocation.
 //!
 //! Orderings. A freer sets bits upwards, each with Release; the owner clears them downwards, each with Acquire,
 //! *before* it looks below. So (a) an owner that sees an upper bit sees the lower one that came before it, and no
 //! free is lost: a bit set after the owner cleared the one above it sets that one again afterwards; (b) what the
 //! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
-//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value. (c) The owner frees
-//! before it clears the announcement with Release, and a freer sets it with Acquire: one that finds it cleared sees the
-//! block free.
+//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value.
 
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -39,24 +38,16 @@ pub struct RemoteFrees<'a> {
 }
 
 impl RemoteFrees<'_> {
-    /// Announces that block `index` is free, unless `is_free` says that it is, or it has been announced: then `false`,
-    /// as for a block that does not exist.
-    ///
-    /// `is_free` is asked a second time once the bit is set, because between the first time and that the owner may
-    /// have collected what an earlier free had announced. The bit is then taken back.
+    /// Announces that block `index` is free. `false`: somebody had announced that already, or there is no such block.
     ///
     /// # Time complexity
     /// Constant: three atomic operations.
     #[inline]
-    pub fn announce(&self, index: usize, is_free: impl Fn() -> bool) -> bool {
+    pub fn announce(&self, index: usize) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
         let group = leaf >> group_bits(self.leaves.len());
         let Some(word) = self.leaves.get(leaf) else { return false };
-        if is_free() || word.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
-            return false;
-        }
-        if is_free() {
-            word.fetch_and(!bit, Ordering::Relaxed);
+        if word.fetch_or(bit, Ordering::Release) & bit != 0 {
             return false;
         }
         self.groups.fetch_or(1 << group, Ordering::Release);
@@ -65,8 +56,7 @@ impl RemoteFrees<'_> {
     }
 
     /// Collects one group of announced blocks: calls `collect` with each leaf and its bits, which has to make them free
-    /// before it returns; only then is the announcement cleared, so that at no time neither says that they are free. For
-    /// the owner.
+    /// before it returns; only then is the announcement cleared. For the owner.
     ///
     /// # Time complexity
     /// Bounded by the leaves of a group: one for a pool of up to `usize::BITS`² blocks.

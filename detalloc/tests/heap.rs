@@ -383,7 +383,13 @@ mod corruption {
 
 mod other_threads {
     use super::*;
-    use std::{sync::mpsc, thread};
+    use std::{
+        sync::{
+            atomic::{AtomicUsize, Ordering},
+            mpsc,
+        },
+        thread,
+    };
 
     struct Block(NonNull<u8>);
     // SAFETY: the block is used by one thread at a time: whoever has received it.
@@ -424,5 +430,50 @@ mod other_threads {
         assert_eq!(heap.validate(), Ok(()));
         let stats = heap.meter().snapshot();
         assert!(stats.pools().iter().map(|p| p.freed_remotely).sum::<usize>() >= 5100);
+    }
+
+    #[test]
+    fn a_block_that_was_given_back_before_the_request_is_there_for_it() {
+        const CONFIG: Config = Config::constant(&[PoolConfig::new(64, 128)]);
+        let mut memory = region(CONFIG.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &CONFIG).unwrap();
+        let remote = heap.remote();
+        let acknowledged = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let freeing: Vec<_> = (0..3)
+                .map(|_| {
+                    let (send, receive) = mpsc::sync_channel::<Block>(1);
+                    let acknowledged = &acknowledged;
+                    scope.spawn(move || {
+                        for Block(block) in receive {
+                            // SAFETY: this thread has the block now and does not use it afterwards.
+                            unsafe { remote.free(block) }.unwrap();
+                            acknowledged.fetch_add(1, Ordering::Release);
+                        }
+                    });
+                    send
+                })
+                .collect();
+            let mut held: Vec<_> = (0..128).map(|_| heap.allocate(layout(64, 8)).unwrap()).collect();
+            let mut taken = 128;
+            for round in 0..300_000 {
+                if let Some(block) = held.pop() {
+                    if let Err(refused) = freeing[round % 3].try_send(Block(block)) {
+                        let (mpsc::TrySendError::Full(back) | mpsc::TrySendError::Disconnected(back)) =
+                            refused;
+                        held.push(back.0);
+                    }
+                }
+                // A block may be taken between its return and the acknowledgement.
+                let given_back = (acknowledged.load(Ordering::Acquire) + 128).saturating_sub(taken);
+                match heap.allocate(layout(64, 8)) {
+                    Ok(block) => {
+                        taken += 1;
+                        held.push(block);
+                    }
+                    Err(_) => assert_eq!(given_back, 0),
+                }
+            }
+        });
     }
 }

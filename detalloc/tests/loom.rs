@@ -20,8 +20,6 @@ struct Shared {
     leaves: Vec<AtomicUsize>,
     /// What lies in each block; loom reports an access that races.
     contents: Vec<UnsafeCell<u32>>,
-    /// A bit a block of the first leaf that is free, as the owner says.
-    free: AtomicUsize,
 }
 
 impl Shared {
@@ -31,7 +29,6 @@ impl Shared {
             groups: AtomicUsize::new(0),
             leaves: (0..leaves).map(|_| AtomicUsize::new(0)).collect(),
             contents: (0..blocks).map(|_| UnsafeCell::new(0)).collect(),
-            free: AtomicUsize::new(0),
         })
     }
 
@@ -42,13 +39,7 @@ impl Shared {
     /// What a thread does that uses a block for the last time.
     fn use_and_free(&self, index: usize) -> bool {
         self.contents[index % self.contents.len()].with_mut(|it| unsafe { *it += 1 });
-        self.free_only(index)
-    }
-
-    /// What a thread does that frees a block without having used it.
-    fn free_only(&self, index: usize) -> bool {
-        let is_free = || self.free.load(Ordering::Relaxed) >> (index % usize::BITS as usize) & 1 == 1;
-        self.frees().announce(index, || index < usize::BITS as usize && is_free())
+        self.frees().announce(index)
     }
 
     /// What the owner does: collects, and reuses at once.
@@ -57,9 +48,6 @@ impl Shared {
             return;
         }
         self.frees().collect_group(|leaf, bits| {
-            if leaf == 0 {
-                self.free.store(self.free.load(Ordering::Relaxed) | bits, Ordering::Relaxed);
-            }
             for bit in (0..usize::BITS as usize).filter(|bit| bits >> bit & 1 == 1) {
                 let index = leaf * usize::BITS as usize + bit;
                 self.contents[index % self.contents.len()].with_mut(|it| unsafe { *it += 1 });
@@ -107,28 +95,12 @@ fn one_block_freed_by_two_threads_comes_home_once() {
     loom::model(|| {
         let shared = Shared::new(1, 1);
         let other = shared.clone();
-        let thread = thread::spawn(move || other.free_only(0));
-        let here = shared.free_only(0);
+        let thread = thread::spawn(move || other.frees().announce(0));
+        let here = shared.frees().announce(0);
         let there = thread.join().unwrap();
         assert!(here != there, "exactly one of the two frees is accepted");
         let mut home = Vec::new();
         shared.collect(&mut home);
         assert_eq!(home, [0]);
-    });
-}
-
-#[test]
-fn a_block_freed_twice_while_the_owner_collects_comes_home_once() {
-    loom::model(|| {
-        let shared = Shared::new(1, 1);
-        let other = shared.clone();
-        let thread = thread::spawn(move || (other.use_and_free(0), other.free_only(0)));
-        let mut home = Vec::new();
-        shared.collect(&mut home);
-        shared.collect(&mut home);
-        assert_eq!(thread.join().unwrap(), (true, false));
-        shared.collect(&mut home);
-        assert_eq!(home, [0]);
-        assert_eq!(shared.leaves[0].load(Ordering::Relaxed), 0, "nothing stays announced");
     });
 }
