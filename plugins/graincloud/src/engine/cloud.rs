@@ -5,7 +5,8 @@
 //! pools depends on the clock alone.
 
 use super::{
-    grain::{Grain, Head, Key, Scratch, Seed, Stereo, fade_gain, play},
+    Which,
+    grain::{Grain, Head, Seed, Stereo, fade_gain, play},
     limits::{CELL, FADE, GRAINS, PLACES, Rung},
     num::to_usize,
     source::Source,
@@ -35,20 +36,12 @@ pub(crate) struct Cloud {
     /// What stolen grains still sound like, by frame of the clock, modulo its length.
     fading: [[f32; 2 * CELL]; 2],
     ramp: Ramp,
-    scratch: Scratch,
 }
 
 impl Cloud {
     /// No grains, and no room for any.
     pub(crate) fn new() -> Self {
-        Self {
-            places: RtVec::new(),
-            oldest: 0,
-            holes: 0,
-            fading: [[0.0; 2 * CELL]; 2],
-            ramp: Ramp::new(),
-            scratch: Scratch::new(),
-        }
+        Self { places: RtVec::new(), oldest: 0, holes: 0, fading: [[0.0; 2 * CELL]; 2], ramp: Ramp::new() }
     }
 
     /// Makes room for grains, if there is none yet.
@@ -114,7 +107,7 @@ impl Cloud {
     /// Takes the oldest grain away at frame `at`, and keeps what it sounds like while it fades.
     fn steal(&mut self, at: u64, source: &Source, segment: &mut Segment, counts: &mut Counts) {
         let Some(mut grain) = self.take_oldest() else { return };
-        play(&mut grain, source, segment.from, at, &mut segment.mix, &mut self.scratch);
+        play(&mut grain, source, segment.from, at, &mut segment.mix);
         if grain.head.end() <= at {
             return;
         }
@@ -143,7 +136,7 @@ impl Cloud {
 
     fn keep_fading(&mut self, grain: &mut Grain, at: u64, source: &Source) {
         let mut last: Stereo = [[0.0; CELL]; 2];
-        play(grain, source, at, at + FADE as u64, &mut last, &mut self.scratch);
+        play(grain, source, at, at + FADE as u64, &mut last);
         for (fading, last) in self.fading.iter_mut().zip(&last) {
             for (frame, sample) in (0..).zip(last) {
                 fading[place_of(at + frame)] += sample * fade_gain(frame);
@@ -151,13 +144,13 @@ impl Cloud {
         }
     }
 
-    /// Lets the grains of a key fade at frame `at`.
+    /// Lets the grains of keys fade at frame `at`.
     ///
     /// # Time complexity
     /// Linear in the number of grains.
-    pub(crate) fn choke(&mut self, at: u64, is_choked: impl Fn(Key) -> bool) {
+    pub(crate) fn choke(&mut self, at: u64, which: &Which) {
         for grain in self.places.iter_mut().flatten() {
-            if is_choked(grain.head.key) {
+            if grain.head.key.is_some_and(|key| which.means(key)) {
                 grain.head.choked = grain.head.choked.min(at);
             }
         }
@@ -171,7 +164,7 @@ impl Cloud {
         let retire = segment.to.is_multiple_of(CELL as u64);
         for place in self.places.iter_mut().skip(self.oldest) {
             let Some(grain) = place else { continue };
-            play(grain, source, segment.from, segment.to, &mut segment.mix, &mut self.scratch);
+            play(grain, source, segment.from, segment.to, &mut segment.mix);
             if retire && grain.head.ended() {
                 *place = None;
                 self.holes += 1;

@@ -4,16 +4,15 @@
 //! at its own frame; then all grains play; then the sum is mixed, recorded and put out.
 
 use super::{
-    Note, TimedNote,
+    Note, TimedNote, Which,
     cloud::{Cloud, Segment},
     controls::{Controls, Smoothed},
-    grain::Key,
     limits::CELL,
     num::{sanitise, to_usize},
-    source::{Recording, Source},
+    source::{Material, Source},
     spawn::{Plan, Spawner, velocity_gain},
     telemetry::Counts,
-    voice::{FREE, Voices},
+    voice::{FREE, Key, Voices},
 };
 use detalloc_audio::{Refusal, Rt};
 
@@ -62,6 +61,11 @@ impl Core {
         }
     }
 
+    /// Gets the memory that is not the pools'. Not for real-time paths.
+    pub(crate) fn allocate(&mut self) {
+        self.source.prepare();
+    }
+
     pub(crate) fn prepare(&mut self, rt: &Rt<'_>, rate_hz: f32) -> Result<(), Refusal> {
         self.rate_hz = rate_hz;
         [&mut self.dry, &mut self.wet, &mut self.feedback].into_iter().for_each(|gain| gain.prepare(rate_hz));
@@ -80,28 +84,20 @@ impl Core {
         self.counts.live = 0;
     }
 
-    #[expect(clippy::type_complexity, reason = "what was given comes back")]
-    pub(crate) fn play_from(
-        &mut self,
-        rt: &Rt<'_>,
-        recording: Option<Box<Recording>>,
-    ) -> Result<(), Option<Box<Recording>>> {
+    pub(crate) fn play_from(&mut self, rt: &Rt<'_>, material: Box<Material>) -> Result<(), Box<Material>> {
         self.cloud.steal_all(self.clock, &self.source);
-        if let Some(before) = self.source.replace(recording) {
-            // A block of the pools takes the old recording to the reaper.
-            if let Err(refused) = rt.boxed(before) {
-                return Err(self.source.replace(Some(refused.value)));
-            }
-        }
-        Ok(())
+        let before = self.source.replace(material);
+        // A block of the pools takes what was before to the reaper.
+        rt.boxed(before).map(drop).map_err(|refused| self.source.replace(refused.value))
+    }
+
+    /// Not for real-time paths: the material before is freed.
+    pub(crate) fn load(&mut self, material: Box<Material>) {
+        drop(self.source.replace(material));
     }
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
-    }
-
-    pub(crate) fn is_sounding(&self) -> bool {
-        self.keys_held() > 0 || self.cloud.live() > 0
     }
 
     pub(crate) fn keys_held(&self) -> usize {
@@ -172,18 +168,16 @@ impl Core {
     fn play_note(&mut self, at: u64, note: Note) {
         match note {
             Note::On { channel, key, velocity, id } if velocity > 0.0 => {
-                if channel < 16 && key < 128 {
-                    let gain = velocity_gain(velocity);
-                    let stolen = self.voices.press(at, Key { channel, key }, id, gain);
-                    self.counts.voices_stolen += u64::from(stolen);
-                }
+                let stolen = self.voices.press(at, Key { channel, key }, id, velocity_gain(velocity));
+                self.counts.voices_stolen += u64::from(stolen);
             }
-            Note::On { channel, key, id, .. } | Note::Off { channel, key, id } => {
-                self.voices.release(id, |held| held.is_meant_by(channel, key));
+            Note::On { channel, key, id, .. } => {
+                self.voices.release(&Which { channel: Some(channel), key: Some(key), id });
             }
-            Note::Choke { channel, key, id } => {
-                self.voices.release(id, |held| held.is_meant_by(channel, key));
-                self.cloud.choke(at, |played| played.is_meant_by(channel, key));
+            Note::Off(which) => self.voices.release(&which),
+            Note::Choke(which) => {
+                self.voices.release(&which);
+                self.cloud.choke(at, &which);
             }
         }
         self.run_free(at);

@@ -6,9 +6,11 @@
 //! is why its samples are the same however a host cuts time into blocks.
 
 use super::{
+    kernel::{Reading, mix},
     limits::{CELL, FADE},
     num::{small, to_f32, to_usize},
     source::{Channel, Source},
+    voice::Key,
     window::Window,
 };
 use detalloc_audio::{RtBox, Tailed};
@@ -18,11 +20,6 @@ pub(crate) const FRACTION_BITS: u32 = 20;
 
 /// A step of one frame of source a frame.
 pub(crate) const UNITY: u32 = 1 << FRACTION_BITS;
-
-const FRACTION_MASK: u32 = UNITY - 1;
-
-/// Samples that interpolation takes: one before the position, and two behind the next.
-const TAPS: usize = 4;
 
 /// Samples of output, left and right.
 pub(crate) type Stereo = [[f32; CELL]; 2];
@@ -47,30 +44,12 @@ pub(crate) struct Head {
     age: u32,
     /// How many samples of the slice are filled.
     slice_filled: u32,
-    /// Whose grain this is.
-    pub(crate) key: Key,
+    /// Whose grain this is: a key's, or the density control's.
+    pub(crate) key: Option<Key>,
     channel: Channel,
     window: Window,
     /// Gains to the left and to the right.
     gains: [f32; 2],
-}
-
-/// A channel and a key, or the density control.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    pub(crate) channel: u8,
-    pub(crate) key: u8,
-}
-
-impl Key {
-    /// The density control, which is no key.
-    pub(crate) const FREE: Self = Self { channel: u8::MAX, key: u8::MAX };
-
-    /// Whether this key is meant by a channel and a key of a note, where numbers out of range mean all. The density
-    /// control never is.
-    pub(crate) fn is_meant_by(self, channel: u8, key: u8) -> bool {
-        self != Self::FREE && (channel > 15 || self.channel == channel) && (key > 127 || self.key == key)
-    }
 }
 
 /// What a grain is made from.
@@ -79,7 +58,7 @@ pub(crate) struct Seed {
     pub(crate) position: u64,
     pub(crate) step: u32,
     pub(crate) born: u64,
-    pub(crate) key: Key,
+    pub(crate) key: Option<Key>,
     pub(crate) channel: Channel,
     pub(crate) window: Window,
     pub(crate) gains: [f32; 2],
@@ -115,54 +94,24 @@ impl Head {
     }
 }
 
-/// Room for what lies between the steps of rendering. Kept, so that it need not be cleared every time.
-#[derive(Debug)]
-pub(crate) struct Scratch {
-    taps: [[f32; CELL]; TAPS],
-}
-
-impl Scratch {
-    pub(crate) const fn new() -> Self {
-        Self { taps: [[0.0; CELL]; TAPS] }
-    }
-}
-
-/// 0, 1, 2 …
-const COUNT: [f32; CELL] = {
-    let mut count = [0.0; CELL];
-    let mut frame = 1;
-    while frame < CELL {
-        count[frame] = count[frame - 1] + 1.0;
-        frame += 1;
-    }
-    count
-};
-
 /// Plays a grain from frame `from` to frame `to` of the engine's clock, at most a cell, and adds it to `into`, whose
 /// first element is frame `from`. A choked grain fades and ends.
 ///
 /// # Time complexity
 /// Linear in the number of frames.
 #[inline]
-pub(crate) fn play(
-    grain: &mut Tailed<Head, [f32]>,
-    source: &Source,
-    from: u64,
-    to: u64,
-    into: &mut Stereo,
-    scratch: &mut Scratch,
-) {
+pub(crate) fn play(grain: &mut Tailed<Head, [f32]>, source: &Source, from: u64, to: u64, into: &mut Stereo) {
     let head = &grain.head;
     let begin = from.max(head.born);
     if begin >= to || head.ended() {
         return;
     }
     if head.choked >= to {
-        return play_plainly(grain, source, to_usize(begin - from), to_usize(to - from), into, scratch);
+        return play_plainly(grain, source, to_usize(begin - from), to_usize(to - from), into);
     }
     let fading = begin.max(head.choked);
-    play_plainly(grain, source, to_usize(begin - from), to_usize(fading - from), into, scratch);
-    fade(grain, source, from, fading, to, into, scratch);
+    play_plainly(grain, source, to_usize(begin - from), to_usize(fading - from), into);
+    fade(grain, source, from, fading, to, into);
 }
 
 /// The part of [`play`] that belongs to a choked grain.
@@ -174,14 +123,13 @@ fn fade(
     fading: u64,
     to: u64,
     into: &mut Stereo,
-    scratch: &mut Scratch,
 ) {
     let choked = grain.head.choked;
     let faded = choked + FADE as u64;
     let to = to.min(faded);
     let mut apart: Stereo = [[0.0; CELL]; 2];
     let (first, last) = (to_usize(fading - from), to_usize(to.max(fading) - from));
-    play_plainly(grain, source, first, last, &mut apart, scratch);
+    play_plainly(grain, source, first, last, &mut apart);
     for (into, apart) in into.iter_mut().zip(&apart) {
         for (frame, (into, sample)) in
             (fading - choked..).zip(into.iter_mut().zip(apart).take(last).skip(first))
@@ -208,7 +156,6 @@ fn play_plainly(
     first: usize,
     last: usize,
     into: &mut Stereo,
-    scratch: &mut Scratch,
 ) {
     let Tailed { head, tail } = grain;
     let (knots, slice) = tail.split_at_mut((head.window.segments as usize + 1).min(tail.len()));
@@ -229,47 +176,9 @@ fn play_plainly(
         let line = head.window.line(head.age, knots);
         let frames = (last - at).min((covered.min(line.frames)) as usize);
         let local = small(to_usize(head.position - ((head.slice_from + 1) << FRACTION_BITS)));
-        let gains = head.gains;
+        let reading = Reading { slice, position: local, step: head.step };
         let [left, right] = into;
-        let (left, right) = (&mut left[at..at + frames], &mut right[at..at + frames]);
-        let first_tap = (local >> FRACTION_BITS) as usize;
-        if head.step == UNITY {
-            let fraction = fraction(local);
-            let samples = &slice[first_tap..first_tap + frames + TAPS - 1];
-            for frame in 0..frames {
-                let sample = hermite(
-                    [samples[frame], samples[frame + 1], samples[frame + 2], samples[frame + 3]],
-                    fraction,
-                );
-                let value = sample * (line.knot + line.rise * (line.from + line.direction * COUNT[frame]));
-                left[frame] += value * gains[0];
-                right[frame] += value * gains[1];
-            }
-        } else {
-            let [a, b, c, d] = &mut scratch.taps;
-            let taps =
-                a[..frames].iter_mut().zip(&mut b[..frames]).zip(&mut c[..frames]).zip(&mut d[..frames]);
-            let mut position = local;
-            for (((a, b), c), d) in taps {
-                let index = (position >> FRACTION_BITS) as usize;
-                if let Some(samples) = slice.get(index..index + TAPS) {
-                    *a = samples[0];
-                    *b = samples[1];
-                    *c = samples[2];
-                    *d = samples[3];
-                }
-                position = position.wrapping_add(head.step);
-            }
-            let (a, b, c, d) = (&a[..frames], &b[..frames], &c[..frames], &d[..frames]);
-            let mut position = local;
-            for frame in 0..frames {
-                let sample = hermite([a[frame], b[frame], c[frame], d[frame]], fraction(position));
-                let value = sample * (line.knot + line.rise * (line.from + line.direction * COUNT[frame]));
-                left[frame] += value * gains[0];
-                right[frame] += value * gains[1];
-                position = position.wrapping_add(head.step);
-            }
-        }
+        mix(reading, &line, head.gains, &mut left[at..at + frames], &mut right[at..at + frames]);
         at += frames;
         head.age += small(frames);
         head.position += u64::from(head.step) * frames as u64;
@@ -287,22 +196,4 @@ fn covered(head: &Head) -> u32 {
     }
     let left = u32::try_from(end - head.position).unwrap_or(u32::MAX);
     left.div_ceil(head.step.max(1))
-}
-
-/// The fraction of a position, in 0..1.
-#[inline(always)]
-fn fraction(position: u32) -> f32 {
-    // As the mantissa of a number in 1..2: exact, and without a conversion.
-    f32::from_bits(0x3F80_0000 | (position & FRACTION_MASK) << (23 - FRACTION_BITS)) - 1.0
-}
-
-/// The cubic through the two middle samples whose slope there is that of their neighbours (Catmull-Rom), as a polynomial
-/// in the fraction.
-#[inline(always)]
-fn hermite([a, b, c, d]: [f32; TAPS], fraction: f32) -> f32 {
-    let slope = 0.5 * (c - a);
-    let bend = b - c;
-    let sum = slope + bend;
-    let end = sum + 0.5 * (d - b) + bend;
-    (((end * fraction) - (sum + end)) * fraction + slope) * fraction + b
 }

@@ -6,7 +6,7 @@
 //! window leave.
 
 use super::grain::{Grain, Head};
-use super::source::Recording;
+use super::source::Material;
 use detalloc_audio::AudioBudget;
 
 /// Frames that are rendered at a time. Grains end, and give their memory back, only at multiples of this since the last
@@ -27,7 +27,7 @@ pub const VOICES: usize = 64;
 pub(crate) const PLACES: usize = 2 * GRAINS;
 
 /// Recordings that can be on their way to the reaper at the same time.
-const RETIRED_RECORDINGS: usize = 4;
+const RETIRED_MATERIALS: usize = 4;
 
 /// One size of grain.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,7 @@ pub(crate) fn rung(seconds: f32) -> &'static Rung {
 pub(crate) fn budget(rate_hz: f64, max_frames: u32) -> AudioBudget {
     let fixed = AudioBudget::new(rate_hz, max_frames)
         .slices::<Option<Grain>>(PLACES, 1)
-        .objects::<Box<Recording>>(RETIRED_RECORDINGS);
+        .objects::<Box<Material>>(RETIRED_MATERIALS);
     LADDER.iter().fold(fixed, |budget, rung| budget.tailed::<Head, f32>(rung.tail, rung.blocks))
 }
 

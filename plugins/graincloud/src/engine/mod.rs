@@ -14,6 +14,7 @@ mod cloud;
 mod controls;
 mod core;
 mod grain;
+mod kernel;
 mod limits;
 mod num;
 mod rng;
@@ -26,7 +27,7 @@ mod window;
 pub use self::{
     controls::Controls,
     limits::{CELL, FADE, GRAINS, VOICES},
-    source::{REMEMBERED, Recording},
+    source::{Material, REMEMBERED, Recording},
     telemetry::{Counts, Telemetry},
 };
 
@@ -48,24 +49,21 @@ pub enum Note {
         /// What the host calls this note, if it does.
         id: Option<i32>,
     },
-    /// Releases a key: its voice spawns no more, and its grains play to their end.
-    Off {
-        /// 0 to 15; anything else means all channels.
-        channel: u8,
-        /// 0 to 127; anything else means all keys.
-        key: u8,
-        /// What the host calls this note, if it does.
-        id: Option<i32>,
-    },
-    /// Releases a key, and lets its grains fade at once.
-    Choke {
-        /// As for [`Note::Off`].
-        channel: u8,
-        /// As for [`Note::Off`].
-        key: u8,
-        /// As for [`Note::Off`].
-        id: Option<i32>,
-    },
+    /// Releases keys: they spawn no more, and their grains play to their end.
+    Off(Which),
+    /// Releases keys, and lets their grains fade at once.
+    Choke(Which),
+}
+
+/// Which keys are released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Which {
+    /// `None`: on all channels.
+    pub channel: Option<u8>,
+    /// `None`: all keys.
+    pub key: Option<u8>,
+    /// What the host calls the note, if it does. If one of those keys is held under that name, only that one is meant.
+    pub id: Option<i32>,
 }
 
 /// When a player does it.
@@ -115,6 +113,7 @@ impl Engine {
     pub fn prepare(&mut self, rate_hz: f64, max_frames: u32) -> Result<(), PrepareError> {
         self.heap.reconfigure(&limits::budget(rate_hz, max_frames))?;
         let core = &mut self.core;
+        core.allocate();
         self.heap.enter(|rt| core.prepare(rt, num::narrow(rate_hz))).map_err(PrepareError::Places)
     }
 
@@ -128,19 +127,26 @@ impl Engine {
         self.telemetry.publish(self.core.counts());
     }
 
-    /// Plays a recording from now on, or the live input. Grains that are live fade; the recording before goes to the
-    /// reaper.
+    /// Plays other material from now on. Grains that are live are cut.
+    ///
+    /// Not for real-time paths: the material before is freed.
+    pub fn load(&mut self, material: Box<Material>) {
+        let core = &mut self.core;
+        self.heap.enter(|_| core.reset());
+        core.load(material);
+    }
+
+    /// Plays other material from now on. Grains that are live fade; the material before goes to the reaper.
     ///
     /// # Errors
-    /// The new recording comes back, and nothing has changed, if and only if the pools cannot take the old one on its
-    /// way to the reaper. Try again later.
+    /// The new material comes back, and what was played before still is, if and only if the pools cannot take the old
+    /// material on its way to the reaper. Try again later.
     ///
     /// # Time complexity
     /// Linear in the number of grains. Real-time safe.
-    #[expect(clippy::type_complexity, reason = "what was given comes back")]
-    pub fn play_from(&mut self, recording: Option<Box<Recording>>) -> Result<(), Option<Box<Recording>>> {
+    pub fn play_from(&mut self, material: Box<Material>) -> Result<(), Box<Material>> {
         let core = &mut self.core;
-        self.heap.enter(|rt| core.play_from(rt, recording))
+        self.heap.enter(|rt| core.play_from(rt, material))
     }
 
     /// Plays a block: `left` and `right` hold the input, and then the output. Of two lengths the shorter counts.
@@ -158,12 +164,6 @@ impl Engine {
         let core = &mut self.core;
         self.heap.enter(|rt| core.process(rt, notes.into_iter(), controls, left, right));
         self.telemetry.publish(self.core.counts());
-    }
-
-    /// Whether keys are held or grains are live.
-    #[must_use]
-    pub fn is_sounding(&self) -> bool {
-        self.core.is_sounding()
     }
 
     /// How many keys are held.

@@ -22,6 +22,15 @@ pub(crate) enum Channel {
     Right,
 }
 
+/// What grains are made of.
+#[derive(Clone, Debug)]
+pub enum Material {
+    /// The live input.
+    Live,
+    /// A recording.
+    Recording(Recording),
+}
+
 /// A recording in memory, at the engine's sample rate.
 #[derive(Clone, Debug)]
 pub struct Recording {
@@ -60,7 +69,7 @@ impl Recording {
     }
 }
 
-/// The last seconds of the input.
+/// The last seconds of the input. Has no memory, and records nothing, until it is prepared.
 #[derive(Debug)]
 struct Live {
     left: Box<[f32]>,
@@ -73,15 +82,22 @@ struct Live {
 
 impl Live {
     fn new(origin: u64) -> Self {
-        let silence = || {
-            let mut silence = vec![0.0; to_usize(REMEMBERED)].into_boxed_slice();
-            prefault(&mut silence);
-            silence
-        };
-        Self { left: silence(), right: silence(), origin, head: origin }
+        Self { left: Box::default(), right: Box::default(), origin, head: origin }
+    }
+
+    fn prepare(&mut self) {
+        for memory in [&mut self.left, &mut self.right] {
+            if memory.is_empty() {
+                *memory = vec![0.0; to_usize(REMEMBERED)].into_boxed_slice();
+                prefault(memory);
+            }
+        }
     }
 
     fn write(&mut self, left: &[f32], right: &[f32]) {
+        if self.left.is_empty() || self.right.is_empty() {
+            return;
+        }
         let at = to_usize(self.head & (REMEMBERED - 1));
         for (memory, input) in [(&mut self.left, left), (&mut self.right, right)] {
             let (before, after) = input.split_at(input.len().min(memory.len() - at));
@@ -97,6 +113,9 @@ impl Live {
             Channel::Right => &self.right,
         };
         let there = to_usize(self.head.saturating_sub(from)).min(into.len()).min(memory.len());
+        if there == 0 {
+            return 0;
+        }
         let into = &mut into[..there];
         let silent = to_usize(self.origin.saturating_sub(from)).min(there);
         let (silence, sound) = into.split_at_mut(silent);
@@ -115,13 +134,19 @@ impl Live {
 #[derive(Debug)]
 pub(crate) struct Source {
     live: Live,
-    recording: Option<Box<Recording>>,
+    /// In a box, so that it can be exchanged on the audio thread without anything being freed there.
+    material: Box<Material>,
 }
 
 impl Source {
-    /// A silent live buffer whose clock starts at `origin`.
+    /// The live input, from `origin` of the clock on, without memory.
     pub(crate) fn new(origin: u64) -> Self {
-        Self { live: Live::new(origin), recording: None }
+        Self { live: Live::new(origin), material: Box::new(Material::Live) }
+    }
+
+    /// Gets memory for the live input, if there is none yet. Not for real-time paths.
+    pub(crate) fn prepare(&mut self) {
+        self.live.prepare();
     }
 
     /// Forgets the input.
@@ -130,13 +155,17 @@ impl Source {
         self.live.head = origin;
     }
 
-    /// Takes another recording, or none, and gives the one before back.
-    pub(crate) fn replace(&mut self, recording: Option<Box<Recording>>) -> Option<Box<Recording>> {
-        std::mem::replace(&mut self.recording, recording)
+    /// Takes other material, and gives the one before back.
+    pub(crate) fn replace(&mut self, material: Box<Material>) -> Box<Material> {
+        std::mem::replace(&mut self.material, material)
     }
 
+    /// The recording that is played, if it is one.
     pub(crate) fn recording(&self) -> Option<&Recording> {
-        self.recording.as_deref()
+        match &*self.material {
+            Material::Live => None,
+            Material::Recording(recording) => Some(recording),
+        }
     }
 
     /// Records input; both slices have the same length, at most [`REMEMBERED`].
@@ -150,7 +179,7 @@ impl Source {
     /// # Time complexity
     /// Linear in the length of `into`.
     pub(crate) fn read(&self, channel: Channel, from: u64, into: &mut [f32]) -> usize {
-        let Some(recording) = &self.recording else { return self.live.read(channel, from, into) };
+        let Some(recording) = self.recording() else { return self.live.read(channel, from, into) };
         let samples = recording.channel(channel);
         let silent = to_usize(LEAD.saturating_sub(from)).min(into.len());
         let at = to_usize(from.saturating_sub(LEAD)).min(samples.len());
@@ -176,6 +205,7 @@ mod tests {
 
     fn written(frames: u64) -> Source {
         let mut source = Source::new(ORIGIN);
+        source.prepare();
         let mut position = ORIGIN;
         while position < ORIGIN + frames {
             let block: Vec<f32> = (position..(position + 61).min(ORIGIN + frames)).map(mark).collect();
@@ -221,9 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn without_memory_there_is_nothing_to_read() {
+        let mut source = Source::new(ORIGIN);
+        source.write(&[1.0; 64], &[1.0; 64]);
+        assert_eq!(source.read(Channel::Left, ORIGIN, &mut [0.0; 8]), 0);
+    }
+
+    #[test]
     fn a_recording_lies_in_silence() {
         let mut source = Source::new(ORIGIN);
-        source.replace(Some(Box::new(Recording::new(vec![1.0, 2.0], vec![3.0]))));
+        source.replace(Box::new(Material::Recording(Recording::new(vec![1.0, 2.0], vec![3.0]))));
         let mut into = [9.0; 70];
         assert_eq!(source.read(Channel::Left, LEAD - 1, &mut into), 70);
         assert_eq!(into[..4], [0.0, 1.0, 2.0, 0.0]);

@@ -2,7 +2,7 @@
 
 use super::{
     controls::Controls,
-    grain::{FRACTION_BITS, Key, Seed, UNITY},
+    grain::{FRACTION_BITS, Seed, UNITY},
     limits::{CELL, FADE, Rung, rung},
     num::{to_f32, to_u32},
     rng::Rng,
@@ -106,7 +106,7 @@ impl Spawner {
         };
         let rung = rung(to_f32(length) / rate_hz);
         let window = Window::new(length, rung.segments, controls.shape, rate_hz);
-        let key = voice.map_or(Key::FREE, |voice| voice.key);
+        let key = voice.map(|voice| voice.key);
         let gain = voice.map_or(1.0, |voice| voice.gain * NOTE_GAIN)
             * compensation(controls, &window, ratio, rate_hz);
         let seed = Seed {
@@ -172,7 +172,10 @@ pub(crate) fn velocity_gain(velocity: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::source::Recording;
+    use crate::engine::{
+        source::{Material, Recording},
+        voice::Key,
+    };
 
     const AT: u64 = 1 << 24;
 
@@ -214,7 +217,8 @@ mod tests {
     fn a_grain_stays_within_its_recording() {
         for frames in [1, 64, 1_000, 100_000] {
             let mut source = Source::new(AT);
-            source.replace(Some(Box::new(Recording::new(vec![1.0; frames], vec![1.0; frames]))));
+            let recording = Recording::new(vec![1.0; frames], vec![1.0; frames]);
+            source.replace(Box::new(Material::Recording(recording)));
             let room = source.recording().unwrap().frames();
             for (controls, key) in extremes() {
                 let Plan { seed, .. } =

@@ -5,7 +5,7 @@
 //! not depend on how far ahead one looks.
 
 use super::{
-    grain::Key,
+    Which,
     limits::VOICES,
     num::{to_f64, to_u64},
 };
@@ -17,6 +17,19 @@ const NEVER: u64 = u64::MAX;
 
 /// The place of the density control, behind those of the keys.
 pub(crate) const FREE: usize = VOICES;
+
+/// A key of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) channel: u8,
+    pub(crate) key: u8,
+}
+
+impl Which {
+    pub(crate) fn means(&self, Key { channel, key }: Key) -> bool {
+        self.channel.is_none_or(|meant| meant == channel) && self.key.is_none_or(|meant| meant == key)
+    }
+}
 
 /// A key that is held.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +81,13 @@ impl Voices {
         (0..VOICES).min_by_key(order).unwrap_or(0)
     }
 
-    /// Releases what `is_meant` says. Where the host has given the note a name and it is held under that name, that one
-    /// note; else all that were meant.
-    pub(crate) fn release(&mut self, id: Option<i32>, is_meant: impl Fn(Key) -> bool) {
-        let named = |voice: &Voice| is_meant(voice.key) && id.is_some() && voice.id == id;
+    /// Releases keys. Where the host has given the note a name and a key is held under that name, only that one.
+    pub(crate) fn release(&mut self, which: &Which) {
+        let named = |voice: &Voice| which.means(voice.key) && which.id.is_some() && voice.id == which.id;
         let by_name = self.voices.iter().flatten().any(named);
         for (voice, next) in self.voices.iter_mut().zip(&mut self.next) {
-            if voice.as_ref().is_some_and(|voice| if by_name { named(voice) } else { is_meant(voice.key) }) {
+            if voice.as_ref().is_some_and(|voice| if by_name { named(voice) } else { which.means(voice.key) })
+            {
                 *voice = None;
                 *next = NEVER;
                 self.held -= 1;
@@ -135,6 +148,10 @@ mod tests {
         Key { channel: 0, key }
     }
 
+    const fn which(key: u8, id: Option<i32>) -> Which {
+        Which { channel: Some(0), key: Some(key), id }
+    }
+
     #[test]
     fn the_sixty_fifth_key_takes_the_place_of_the_one_held_longest() {
         let mut voices = Voices::new();
@@ -144,9 +161,9 @@ mod tests {
         assert!(voices.press(200, key(100), None, 1.0));
         assert_eq!(voices.held(), 64);
         assert!(!voices.voices.iter().flatten().any(|voice| voice.key == key(0)));
-        voices.release(None, |held| held == key(0));
+        voices.release(&which(0, None));
         assert_eq!(voices.held(), 64, "the stolen note's release is nobody's");
-        voices.release(None, |_| true);
+        voices.release(&Which { channel: None, key: None, id: None });
         assert_eq!((voices.held(), voices.due(u64::MAX >> TIME_BITS)), (0, None));
     }
 
@@ -155,9 +172,9 @@ mod tests {
         let mut voices = Voices::new();
         voices.press(0, key(60), Some(1), 1.0);
         voices.press(0, key(60), Some(2), 1.0);
-        voices.release(Some(1), |held| held == key(60));
+        voices.release(&which(60, Some(1)));
         assert_eq!(voices.held(), 1);
-        voices.release(Some(9), |held| held == key(60));
+        voices.release(&which(60, Some(9)));
         assert_eq!(voices.held(), 0, "a name that nobody has means the key");
     }
 

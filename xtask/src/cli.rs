@@ -1,0 +1,145 @@
+//! The command line: subcommands, options, their units, defaults and ranges. Values out of range never reach a job.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Every job of this workspace.
+///
+/// Exit codes: 0 good, 1 a check failed, 2 it could not run (bad input, missing tool).
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 110)]
+pub struct Cli {
+    /// The job.
+    #[command(subcommand)]
+    pub job: Job,
+}
+
+/// A job.
+#[derive(Debug, Subcommand)]
+pub enum Job {
+    /// Build a plugin and bundle it as CLAP and VST3 into target/bundled
+    Bundle(BundleArgs),
+    /// Play MIDI over audio through the CLAP and the VST3, write both as WAV, measure their audio threads
+    ///
+    /// Builds the release bundles first. Needs no sound card, no daemon and no system package. Without --midi and
+    /// --audio it plays a built-in piece over a synthesised plucked string.
+    ///
+    /// Ends in a table (and --json): time per callback against the deadline, the plugin's memory pools, and what the
+    /// audio thread did inside the plugin's process calls: system heap allocations and frees (Rust's and C's), minor
+    /// page faults, voluntary context switches. The first 100 callbacks are warm-up and not counted. Exits 1 if the
+    /// system heap was touched after them, with the stack of the call that did.
+    Demo(DemoArgs),
+    /// Run every test this machine can run, and say which it could not and why
+    ///
+    /// Unit, integration and documentation tests of the whole workspace; the models of the lock-free parts under
+    /// loom; hostile hosts, memory and the command line on the release bundles. Installs what it needs where it may
+    /// (root on Debian). With CI=true, anything that could not run counts as a failure.
+    Test(TestArgs),
+    /// Show what this machine has and lacks, with the command that installs each missing thing
+    ///
+    /// Exits 0, or 2 if demo or test could not run here.
+    Doctor,
+}
+
+/// Options of `bundle`.
+#[derive(Args, Debug)]
+pub struct BundleArgs {
+    /// The plugin's package name, such as graincloud
+    pub plugin: String,
+    /// Build optimised [default: a debug build, which aborts when its callback allocates]
+    #[arg(long)]
+    pub release: bool,
+}
+
+/// Where the demo's audio goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Source {
+    /// Looped into the plugin's audio input, which the plugin records
+    Input,
+    /// Loaded by the plugin itself, from the path in its saved state
+    File,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// The notes: a standard MIDI file [default: a built-in piece of 24 s]
+    #[arg(long, value_name = "FILE")]
+    pub midi: Option<PathBuf>,
+    /// The audio to granulate: a WAV file, resampled to --rate [default: a synthesised plucked string]
+    #[arg(long, value_name = "FILE")]
+    pub audio: Option<PathBuf>,
+    /// Where to write: NAME.wav becomes NAME-clap.wav and NAME-vst3.wav, 32-bit float stereo; replaced only when
+    /// complete [default: demo/demo.wav in the target folder]
+    #[arg(long, value_name = "NAME.wav")]
+    pub out: Option<PathBuf>,
+    /// Length in seconds, more than 0 and up to 600 [default: the notes and 4 s more, up to 600]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = seconds)]
+    pub seconds: Option<f64>,
+    /// Frames per callback
+    #[arg(long, value_name = "FRAMES", default_value_t = 64, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=8192))]
+    pub block: u32,
+    /// Sample rate in Hz
+    #[arg(long, value_name = "HZ", default_value_t = 48_000, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(8_000..=384_000))]
+    pub rate: u32,
+    /// Write the figures as JSON to this file; - is stdout, the table then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Pace the callbacks by an absolute clock, as a sound card would [default: as fast as they go]
+    #[arg(long)]
+    pub realtime: bool,
+    /// How the plugin gets the audio
+    #[arg(long, value_enum, default_value_t = Source::Input)]
+    pub source: Source,
+}
+
+/// The longest demo in seconds: both renders are kept in memory, 230 MB each at 48 kHz.
+pub const MAX_SECONDS: f64 = 600.0;
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if seconds > 0.0 && seconds <= MAX_SECONDS {
+        Ok(seconds)
+    } else {
+        Err(format!("{text} is not in 0..={MAX_SECONDS}, 0 excluded"))
+    }
+}
+
+/// Options of `test`.
+#[derive(Args, Debug)]
+pub struct TestArgs {
+    /// Leave out what takes minutes: the loom models and the long runs on the release bundles
+    #[arg(long)]
+    pub quick: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_and_option_has_help() {
+        for job in Cli::command().get_subcommands() {
+            assert!(job.get_about().is_some(), "{}", job.get_name());
+            for argument in job.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", job.get_name(), argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_out_of_range_are_refused() {
+        for refused in ["0", "-1", "600.1", "inf", "NaN", "ten", ""] {
+            assert!(seconds(refused).is_err(), "{refused}");
+        }
+        assert_eq!(seconds("0.5"), Ok(0.5));
+        assert_eq!(seconds("600"), Ok(600.0));
+    }
+}

@@ -1,0 +1,209 @@
+//! `demo`: the main job. Plays MIDI over audio through the release bundles, CLAP and VST3, with in-process hosts, and
+//! ends in the figures that this project is about.
+//!
+//! All input is read and all output places are checked before anything is built or rendered. Files appear whole or
+//! not at all.
+
+mod input;
+mod movement;
+mod output;
+mod pluck;
+mod render;
+mod report;
+mod score;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bundle::bundle;
+use crate::cli::{DemoArgs, MAX_SECONDS, Source};
+use crate::failure::Failure;
+use crate::host::{Config, Format};
+use crate::number;
+use crate::workspace::Workspace;
+
+use input::Input;
+use output::{Output, with_format};
+pub use render::sample_state;
+use render::{Performance, Render, render};
+use report::Report;
+use score::Score;
+
+/// The plugin that is played.
+const PLUGIN: &str = "graincloud";
+
+/// Seconds after the last note, for grains and feedback to fade.
+const TAIL_SECONDS: f64 = 4.0;
+
+/// Runs the subcommand.
+///
+/// # Errors
+///
+/// [`Failure::CannotRun`] if and only if an input or output file is bad, the bundles do not build or cannot be hosted;
+/// [`Failure::Check`] if and only if the audio thread touched the system heap after warm-up, or the plugin's output is
+/// not finite.
+pub fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let config = Config { rate_hz: args.rate, max_block: args.block };
+    let score = match &args.midi {
+        Some(path) => score::load(path, args.rate).map_err(|error| Failure::file(path, error))?,
+        None => score::built_in(args.rate),
+    };
+    let input = Input::load(args.audio.as_deref(), args.rate)?;
+    let workspace = Workspace::find()?;
+    let places = Places::reserve(args, &workspace)?;
+
+    let bundles = bundle(&workspace, PLUGIN, true)?;
+    let sample = match args.source {
+        Source::Input => None,
+        Source::File => Some(input.as_file(&workspace.target.join("demo"), args.rate)?),
+    };
+    let frames = frames(args, &score);
+    let events = movement::join(movement::movement(args.rate, frames), &score.events);
+    let performance = Performance {
+        plugin: PLUGIN,
+        config,
+        events: &events,
+        frames,
+        input: sample.is_none().then_some(&input),
+        sample: sample.as_deref(),
+        realtime: args.realtime,
+    };
+
+    let play = |format: Format| {
+        let bar = progress_bar(format, frames);
+        let render = render(format, bundles.path(format), &performance, |done| bar.set_position(done));
+        bar.finish_and_clear();
+        render
+    };
+    let renders = [play(Format::Clap)?, play(Format::Vst3)?];
+    for (render, place) in renders.iter().zip(&places.wavs) {
+        place.write_wav(args.rate, &render.channels)?;
+    }
+    let names = Format::ALL.map(|format| bundles.path(format).display().to_string());
+    let report = Report::new(rustc_version(&workspace), args.realtime, config, &renders, names);
+    places.show(&report)?;
+    verdict(&renders, &report)
+}
+
+/// The performance's length in frames, at least one.
+fn frames(args: &DemoArgs, score: &Score) -> u64 {
+    let rate = f64::from(args.rate);
+    let natural = number::real(score.frames) / rate + TAIL_SECONDS;
+    let seconds = args.seconds.unwrap_or_else(|| {
+        if natural > MAX_SECONDS {
+            eprintln!("The notes last {natural:.0} s; playing the first {MAX_SECONDS:.0} s.");
+        }
+        natural.min(MAX_SECONDS)
+    });
+    number::count(seconds * rate).max(1)
+}
+
+/// Where the results go.
+struct Places {
+    wavs: [Output; 2],
+    json: Json,
+}
+
+enum Json {
+    None,
+    Stdout,
+    File(Output),
+}
+
+impl Places {
+    fn reserve(args: &DemoArgs, workspace: &Workspace) -> Result<Self, Failure> {
+        let out = match &args.out {
+            Some(out) => absolute(out)?,
+            None => {
+                let folder = workspace.target.join("demo");
+                std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, error))?;
+                folder.join("demo.wav")
+            }
+        };
+        let wav = |format: Format| Output::reserve(with_format(&out, format.name())?);
+        let json = match &args.json {
+            None => Json::None,
+            Some(path) if path == Path::new("-") => Json::Stdout,
+            Some(path) => Json::File(Output::reserve(absolute(path)?)?),
+        };
+        Ok(Places { wavs: [wav(Format::Clap)?, wav(Format::Vst3)?], json })
+    }
+
+    fn show(&self, report: &Report) -> Result<(), Failure> {
+        let json = || {
+            serde_json::to_string_pretty(report)
+                .map(|json| json + "\n")
+                .map_err(|error| Failure::CannotRun(format!("JSON: {error}")))
+        };
+        let wavs = self.wavs.each_ref().map(|wav| wav.path().display().to_string()).join("\n");
+        match &self.json {
+            Json::Stdout => {
+                eprintln!("{}\n{wavs}", table::table(report, console::colors_enabled_stderr()));
+                print!("{}", json()?);
+            }
+            Json::File(output) => {
+                println!("{}\n{wavs}", table::table(report, console::colors_enabled()));
+                output.write_text(&json()?)?;
+                println!("{}", output.path().display());
+            }
+            Json::None => println!("{}\n{wavs}", table::table(report, console::colors_enabled())),
+        }
+        Ok(())
+    }
+}
+
+/// Independent of the working folder, which building changes.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::file(path, error))
+}
+
+fn progress_bar(format: Format, frames: u64) -> ProgressBar {
+    // Draws on stderr, and nothing at all when that is no terminal.
+    let bar = ProgressBar::new(frames).with_prefix(format.name());
+    match ProgressStyle::with_template("{prefix} {wide_bar} {percent:>3} % {eta}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn rustc_version(workspace: &Workspace) -> String {
+    let output = Command::new("rustc").arg("-V").current_dir(&workspace.root).output();
+    output.map_or_else(
+        |error| format!("unknown: {error}"),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
+fn verdict(renders: &[Render; 2], report: &Report) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for (render, figures) in renders.iter().zip(&report.formats) {
+        let name = render.format.name();
+        if render.probe.touched_heap() {
+            explain(render);
+            faults.push(format!("{name}: the audio thread touched the system heap after warm-up"));
+        }
+        if figures.not_finite > 0 {
+            faults.push(format!("{name}: {} samples are not finite", figures.not_finite));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::Check(faults.join("; "))) }
+}
+
+/// Says in which calls the heap was touched.
+fn explain(render: &Render) {
+    let first = render.probe.guilty_callback().unwrap_or_default();
+    eprintln!("{}: system heap touched, first in callback {first}:", render.format.name());
+    for touch in render.probe.guilty() {
+        eprintln!("  {}", touch.kind);
+        for frame in touch.frames() {
+            eprintln!("    {frame}");
+        }
+    }
+    match render.probe.further_touches() {
+        0 => {}
+        further => eprintln!("  and at least {further} more"),
+    }
+}

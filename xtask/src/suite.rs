@@ -1,0 +1,289 @@
+//! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
+//! after the other, so that the summary can tell them apart; then the documentation's examples; then the models of
+//! the lock-free parts under loom, which need the crates built another way, in a target folder of their own.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
+use serde::Deserialize;
+
+use crate::cli::TestArgs;
+use crate::failure::Failure;
+use crate::tools::{Need, TOOLS};
+use crate::workspace::Workspace;
+
+/// The packages with a loom model, in `tests/loom.rs` of each.
+const LOOM_PACKAGES: [&str; 2] = ["detalloc", "detalloc-audio"];
+
+/// Runs the subcommand.
+///
+/// # Errors
+///
+/// [`Failure::Check`] if and only if a test failed, or, with `CI=true`, something could not run;
+/// [`Failure::CannotRun`] if and only if the tests do not build.
+pub fn run(args: &TestArgs) -> Result<(), Failure> {
+    let workspace = Workspace::find()?;
+    let mut suite = Suite { root: workspace.root.clone(), rows: Vec::new(), not_run: Vec::new() };
+    suite.require_tools()?;
+
+    let ordinary = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
+    // Tests that take minutes are marked as ignored.
+    let run_args: &[&str] = if args.quick { &[] } else { &["--include-ignored"] };
+    for binary in suite.build(&ordinary, None)? {
+        suite.run_binary(&binary, run_args);
+    }
+    suite.run_doc_tests();
+    if !args.quick {
+        let folder = workspace.target.join("loom");
+        let folder = folder.to_string_lossy();
+        let mut build_args = vec!["--release", "--test", "loom", "--target-dir", folder.as_ref()];
+        build_args.extend(LOOM_PACKAGES.iter().flat_map(|package| ["-p", package]));
+        for binary in suite.build(&build_args, Some("--cfg loom"))? {
+            suite.run_binary(&binary, &[]);
+        }
+    }
+    if !heap_watch::available() {
+        suite
+            .not_run
+            .push("system heap calls of the audio thread: only glibc on Linux lets them be counted".into());
+    }
+    suite.finish(args.quick)
+}
+
+struct Suite {
+    root: PathBuf,
+    rows: Vec<Row>,
+    not_run: Vec<String>,
+}
+
+struct Row {
+    name: String,
+    counts: Counts,
+    good: bool,
+    time: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+struct TestBinary {
+    name: String,
+    package: String,
+    path: PathBuf,
+    folder: PathBuf,
+}
+
+impl Suite {
+    fn require_tools(&mut self) -> Result<(), Failure> {
+        for tool in TOOLS.iter().filter(|tool| tool.need != Need::Optional) {
+            if tool.version(&self.root).is_some() || (tool.install() && tool.version(&self.root).is_some()) {
+                continue;
+            }
+            let missing = format!("{} is missing. Install: {}", tool.name, tool.how_to_install());
+            if tool.need == Need::Everything {
+                return Err(Failure::CannotRun(missing));
+            }
+            self.not_run.push(missing);
+        }
+        Ok(())
+    }
+
+    fn cargo(&self, rustflags: Option<&str>) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(&self.root).stdin(Stdio::null());
+        if let Some(flags) = rustflags {
+            let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+            cargo.env("RUSTFLAGS", format!("{given} {flags}").trim());
+        }
+        cargo
+    }
+
+    fn build(&self, args: &[&str], rustflags: Option<&str>) -> Result<Vec<TestBinary>, Failure> {
+        let output = self
+            .cargo(rustflags)
+            .args(["test", "--no-run", "--message-format", "json-render-diagnostics"])
+            .args(args)
+            .stderr(Stdio::inherit())
+            .output()
+            .map_err(|error| Failure::CannotRun(format!("cargo: {error}")))?;
+        if !output.status.success() {
+            return Err(Failure::CannotRun("the tests do not build".to_owned()));
+        }
+        let suffix = rustflags.map(|flags| format!(" ({flags})")).unwrap_or_default();
+        let messages = output.stdout.split(|&byte| byte == b'\n');
+        Ok(messages.filter_map(|message| TestBinary::from_message(message, &suffix)).collect())
+    }
+
+    fn run_binary(&mut self, binary: &TestBinary, args: &[&str]) {
+        println!("\n== {}", binary.name);
+        let mut command = Command::new(&binary.path);
+        // As `cargo test` would.
+        command
+            .args(args)
+            .current_dir(&binary.folder)
+            .env("CARGO_MANIFEST_DIR", &binary.folder)
+            .env("CARGO_PKG_NAME", &binary.package);
+        self.run_tests(&binary.name, command);
+    }
+
+    fn run_doc_tests(&mut self) {
+        println!("\n== examples in the documentation");
+        let mut cargo = self.cargo(None);
+        cargo.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
+        self.run_tests("examples in the documentation", cargo);
+    }
+
+    /// Runs tests, shows what they print and adds up their results.
+    fn run_tests(&mut self, name: &str, mut command: Command) {
+        let start = Instant::now();
+        let mut counts = Counts::default();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let good = child.and_then(|mut child| {
+            if let Some(stdout) = child.stdout.take() {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    println!("{line}");
+                    counts.add(&line);
+                }
+            }
+            child.wait()
+        });
+        let good = match good {
+            Ok(status) => status.success(),
+            Err(error) => {
+                println!("{name}: {error}");
+                false
+            }
+        };
+        self.rows.push(Row { name: name.to_owned(), counts, good, time: start.elapsed() });
+    }
+
+    fn finish(self, quick: bool) -> Result<(), Failure> {
+        let mut table = Table::new();
+        table
+            .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+            .remove_style(TableComponent::HorizontalLines)
+            .remove_style(TableComponent::MiddleIntersections);
+        let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
+        table.set_header(["", "passed", "failed", "ignored", "seconds", ""]);
+        for row in self.rows.iter().filter(|row| !row.good || row.counts != Counts::default()) {
+            table.add_row([
+                Cell::new(&row.name),
+                right(row.counts.passed.to_string()),
+                right(row.counts.failed.to_string()),
+                right(row.counts.ignored.to_string()),
+                right(format!("{:.1}", row.time.as_secs_f64())),
+                Cell::new(if row.good { "" } else { "FAILED" }),
+            ]);
+        }
+        println!("\n{table}");
+        if quick {
+            println!("Left out by --quick: the loom models and the tests that take minutes.");
+        }
+        for what in &self.not_run {
+            println!("Could not run: {what}");
+        }
+
+        let bad: Vec<&str> = self.rows.iter().filter(|row| !row.good).map(|row| row.name.as_str()).collect();
+        let strict = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        if !bad.is_empty() {
+            Err(Failure::Check(format!("failed: {}", bad.join(", "))))
+        } else if strict && !self.not_run.is_empty() {
+            Err(Failure::Check(format!("{} things could not run, and CI=true", self.not_run.len())))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl TestBinary {
+    /// From one of cargo's JSON messages, if it is about a test binary.
+    fn from_message(message: &[u8], suffix: &str) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Artifact {
+            executable: Option<PathBuf>,
+            manifest_path: PathBuf,
+            package_id: String,
+            profile: Profile,
+            target: Target,
+        }
+        #[derive(Deserialize)]
+        struct Profile {
+            test: bool,
+        }
+        #[derive(Deserialize)]
+        struct Target {
+            name: String,
+            kind: Vec<String>,
+        }
+
+        // Messages of other kinds have no such fields.
+        let artifact: Artifact = serde_json::from_slice(message).ok()?;
+        let folder = artifact.manifest_path.parent()?.to_path_buf();
+        let package = package_name(&artifact.package_id)?.to_owned();
+        let what = match artifact.target.kind.first().map(String::as_str) {
+            Some("test") => format!("tests/{}", artifact.target.name),
+            Some("bin") => "program".to_owned(),
+            Some("example") => format!("examples/{}", artifact.target.name),
+            _ => "units".to_owned(),
+        };
+        let name = format!("{package}: {what}{suffix}");
+        artifact.profile.test.then_some(())?;
+        Some(TestBinary { name, package, path: artifact.executable?, folder })
+    }
+}
+
+/// The name in a package id such as `path+file:///x/detalloc#0.1.0` or `path+file:///x/benches#detalloc-benches@0.1.0`.
+fn package_name(id: &str) -> Option<&str> {
+    let (place, version) = id.rsplit_once('#')?;
+    version.split_once('@').map(|(name, _)| name).or_else(|| place.rsplit('/').next())
+}
+
+impl Counts {
+    /// Adds the result line of a test binary; other lines change nothing.
+    fn add(&mut self, line: &str) {
+        let Some(results) = line.strip_prefix("test result: ") else { return };
+        for result in results.split([';', '.']) {
+            let mut words = result.split_whitespace();
+            let (Some(count), Some(what)) =
+                (words.next().and_then(|count| count.parse::<u64>().ok()), words.next())
+            else {
+                continue;
+            };
+            match what {
+                "passed" => self.passed += count,
+                "failed" => self.failed += count,
+                "ignored" => self.ignored += count,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_ids_of_both_forms_are_understood() {
+        assert_eq!(package_name("path+file:///x/detalloc#0.1.0"), Some("detalloc"));
+        assert_eq!(package_name("path+file:///x/benches#detalloc-benches@0.1.0"), Some("detalloc-benches"));
+    }
+
+    #[test]
+    fn result_lines_are_added_up() {
+        let mut counts = Counts::default();
+        counts.add(
+            "test result: ok. 9 passed; 0 failed; 2 ignored; 0 measured; 1 filtered out; finished in 0.29s",
+        );
+        counts.add("test some::test ... ok");
+        counts.add("test result: FAILED. 1 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        assert_eq!(counts, Counts { passed: 10, failed: 3, ignored: 2 });
+    }
+}

@@ -1,0 +1,133 @@
+//! The tools outside this workspace that its jobs use: how to find each, what it is for, how to install it. Both
+//! `doctor` and `test` go by this table.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Which job cannot run without a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Neither `demo` nor `test` can run.
+    Everything,
+    /// Part of `test` cannot run.
+    Tests,
+    /// Only checks outside `demo` and `test` use it.
+    Optional,
+}
+
+/// A tool.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// What it is called.
+    pub name: &'static str,
+    /// What it is used for here.
+    pub purpose: &'static str,
+    /// What cannot run without it.
+    pub need: Need,
+    /// The command that says it is there, and its version in the first line.
+    pub probe: &'static [&'static str],
+    /// The command that installs it on Debian, and there only as root.
+    pub debian: Option<&'static [&'static str]>,
+    /// The command to show people elsewhere, or on Debian where there is none of its own.
+    pub elsewhere: &'static str,
+}
+
+/// Every tool.
+pub const TOOLS: [Tool; 6] = [
+    Tool {
+        name: "cargo",
+        purpose: "builds everything",
+        need: Need::Everything,
+        probe: &["cargo", "--version"],
+        debian: None,
+        elsewhere: "see https://rustup.rs",
+    },
+    Tool {
+        name: "C compiler",
+        purpose: "links, and builds the C library the heap watch is tested on",
+        need: Need::Everything,
+        probe: &["cc", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "gcc", "libc6-dev"]),
+        elsewhere: if cfg!(target_os = "macos") { "xcode-select --install" } else { "install gcc or clang" },
+    },
+    Tool {
+        name: "rustfmt",
+        purpose: "cargo fmt, in CI",
+        need: Need::Optional,
+        probe: &["cargo", "fmt", "--version"],
+        debian: None,
+        elsewhere: "rustup component add rustfmt",
+    },
+    Tool {
+        name: "clippy",
+        purpose: "cargo clippy, in CI",
+        need: Need::Optional,
+        probe: &["cargo", "clippy", "--version"],
+        debian: None,
+        elsewhere: "rustup component add clippy",
+    },
+    Tool {
+        name: "ALSA headers",
+        purpose: "programs that play through a sound card",
+        need: Need::Optional,
+        probe: &["pkg-config", "--modversion", "alsa"],
+        debian: Some(&["apt-get", "install", "-y", "libasound2-dev", "pkg-config"]),
+        elsewhere: "only Linux has them",
+    },
+    Tool {
+        name: "valgrind",
+        purpose: "looking for memory errors by hand",
+        need: Need::Optional,
+        probe: &["valgrind", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "valgrind"]),
+        elsewhere: "install valgrind",
+    },
+];
+
+impl Tool {
+    /// The first line of what the tool says about itself, if it is there.
+    pub fn version(&self, root: &Path) -> Option<String> {
+        let (program, args) = self.probe.split_first()?;
+        let output = Command::new(program).args(args).current_dir(root).stdin(Stdio::null()).output().ok()?;
+        let text =
+            String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().trim().to_owned();
+        output.status.success().then_some(text)
+    }
+
+    /// The command that installs it here, for people to read.
+    pub fn how_to_install(&self) -> String {
+        match self.debian {
+            Some(command) if is_debian() => command.join(" "),
+            _ => self.elsewhere.to_owned(),
+        }
+    }
+
+    /// Installs it where that may be done without asking: as root on Debian. Says whether it tried and succeeded.
+    pub fn install(&self) -> bool {
+        let Some((program, args)) = self.debian.and_then(<[_]>::split_first) else { return false };
+        if !is_debian() || !is_root() {
+            return false;
+        }
+        let run = |args: &[&str]| {
+            let status = Command::new(program).args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
+            status.is_ok_and(|status| status.success())
+        };
+        run(args) || (run(&["update"]) && run(args))
+    }
+}
+
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists()
+}
+
+fn is_root() -> bool {
+    #[cfg(unix)]
+    {
+        // SAFETY: asking for the user has no preconditions and cannot fail.
+        unsafe { libc::geteuid() == 0 }
+    }
+    #[cfg(not(unix))]
+    {
+        false
+    }
+}
