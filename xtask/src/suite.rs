@@ -118,7 +118,11 @@ impl Suite {
         }
         let suffix = rustflags.map(|flags| format!(" ({flags})")).unwrap_or_default();
         let messages = output.stdout.split(|&byte| byte == b'\n');
-        Ok(messages.filter_map(|message| TestBinary::from_message(message, &suffix)).collect())
+        let mut binaries: Vec<TestBinary> =
+            messages.filter_map(|message| TestBinary::from_message(message, &suffix)).collect();
+        // Cargo names them in the order in which they were built.
+        binaries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(binaries)
     }
 
     fn run_binary(&mut self, binary: &TestBinary, args: &[&str]) {

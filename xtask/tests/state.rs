@@ -106,6 +106,24 @@ fn a_sample_that_is_missing_is_told_and_plays_silence() {
     });
 }
 
+/// Hosts without the plugin's own view show parameters as text: one of them is there for this alone.
+#[test]
+fn the_source_can_be_read_as_a_parameter_s_text() {
+    in_both_formats(|format| {
+        let source = parameter_id("source");
+        let mut rig = Rig::new(format, CONFIG);
+        rig.stop();
+        assert_eq!(rig.instance.parameter_text(source, 0.0).expect("it has text"), "Live input");
+        rig.instance.load_state(&sample_state(Path::new("/nowhere/missing.wav"))).expect("it restores");
+        rig.start();
+        rig.stop();
+        let text = rig.instance.parameter_text(source, 0.0).expect("it has text");
+        assert!(text.contains("/nowhere/missing.wav"), "{text}");
+        let parameters = rig.instance.parameters().expect("it lists its parameters");
+        assert!(parameters.iter().any(|parameter| parameter.id == source && !parameter.automatable));
+    });
+}
+
 #[test]
 fn a_broken_sample_is_told() {
     let folder = tempfile::tempdir().expect("a folder");

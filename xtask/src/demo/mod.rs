@@ -192,15 +192,25 @@ fn verdict(renders: &[Render; 2], report: &Report) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Check(faults.join("; "))) }
 }
 
-/// Says in which calls the heap was touched.
+/// Says in which calls the heap was touched. Frames of the standard library are left out, and touches from the same
+/// place are told once.
 fn explain(render: &Render) {
     let first = render.probe.guilty_callback().unwrap_or_default();
     eprintln!("{}: system heap touched, first in callback {first}:", render.format.name());
+    let mut told: Vec<Vec<String>> = Vec::new();
     for touch in render.probe.guilty() {
-        eprintln!("  {}", touch.kind);
-        for frame in touch.frames() {
-            eprintln!("    {frame}");
+        let stack: Vec<String> = touch
+            .frames()
+            .iter()
+            .filter(|frame| frame.place.as_ref().is_none_or(|(file, _)| !file.starts_with("library/")))
+            .map(ToString::to_string)
+            .collect();
+        if told.contains(&stack) {
+            continue;
         }
+        eprintln!("  {}", touch.kind);
+        stack.iter().for_each(|frame| eprintln!("    {frame}"));
+        told.push(stack);
     }
     match render.probe.further_touches() {
         0 => {}
