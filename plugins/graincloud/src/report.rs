@@ -129,3 +129,59 @@ pub unsafe extern "C" fn graincloud_report(buffer: *mut u8, capacity: usize) -> 
     }
     json.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Controls, Engine};
+
+    fn reported() -> serde_json::Value {
+        // SAFETY: a null buffer is allowed.
+        let needed = unsafe { graincloud_report(std::ptr::null_mut(), 0) };
+        // Another test's instance may come in between.
+        let mut buffer = vec![0; needed + 4096];
+        // SAFETY: so many bytes can be written.
+        let written = unsafe { graincloud_report(buffer.as_mut_ptr(), buffer.len()) };
+        serde_json::from_slice(&buffer[..written]).unwrap()
+    }
+
+    #[test]
+    fn an_instance_is_reported_as_long_as_it_lives() {
+        let loader = Arc::new(Loader::new());
+        let mut engine = Engine::new();
+        engine.prepare(48_000.0, 64).unwrap();
+        let instance = Arc::new(Instance::new(loader, engine.telemetry()));
+        instance.set_meter(engine.meter());
+        let count = || reported()["instances"].as_array().unwrap().len();
+        let before = count();
+        let registration = Registration::new(&instance);
+        assert_eq!(count(), before + 1);
+
+        let controls = Controls { density_hz: 500.0, ..Controls::DEFAULT };
+        engine.process([], &controls, &mut [f32::NAN; 48_000], &mut [0.0; 48_000]);
+        let report = reported();
+        let report = report["instances"].as_array().unwrap().last().unwrap();
+        assert_eq!(report["source"]["kind"], "input");
+        assert_eq!(report["source"]["status"], "Live input");
+        assert_eq!(report["denormals_or_nans_removed"], 48_000);
+        assert!(report["grains_spawned"].as_u64().unwrap() > 400);
+        let classes = report["classes"].as_array().unwrap();
+        let used: u64 = classes.iter().map(|class| class["used"].as_u64().unwrap()).sum();
+        assert_eq!(
+            used,
+            report["live"].as_u64().unwrap() + 1,
+            "every grain is a block, and so is their list"
+        );
+
+        drop(registration);
+        assert_eq!(count(), before);
+    }
+
+    #[test]
+    fn nothing_is_written_where_there_is_no_room() {
+        let mut buffer = [7_u8; 4];
+        // SAFETY: so many bytes can be written.
+        assert!(unsafe { graincloud_report(buffer.as_mut_ptr(), buffer.len()) } > buffer.len());
+        assert_eq!(buffer, [7; 4]);
+    }
+}

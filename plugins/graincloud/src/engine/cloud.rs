@@ -200,3 +200,110 @@ fn window_of<'t>(tail: &'t mut [f32], seed: &Seed) -> &'t mut [f32] {
 fn place_of(frame: u64) -> usize {
     to_usize(frame % (2 * CELL as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{
+        grain::{FRACTION_BITS, UNITY},
+        limits::LADDER,
+        source::{Channel, LEAD, Material, Recording},
+        window::Window,
+    };
+    use detalloc_audio::{AudioBudget, RtHeap};
+
+    const LENGTH: u32 = 4_800;
+
+    /// Room for a window of 64 segments, and a small slice.
+    fn rung() -> Rung {
+        let mut rung = LADDER[0];
+        rung.tail = 65 + 60;
+        rung
+    }
+
+    fn seed(born: u64) -> Seed {
+        Seed {
+            position: LEAD << FRACTION_BITS,
+            step: UNITY,
+            born,
+            key: None,
+            channel: Channel::Left,
+            window: Window::new(LENGTH, 64, 0.0, 48_000.0),
+            gains: [1.0, 0.5],
+        }
+    }
+
+    /// Pools with room for one grain, and a recording that is 1 throughout, so that a grain's window can be seen.
+    fn stage() -> (RtHeap, Cloud, Source) {
+        let mut heap = RtHeap::new();
+        let budget = AudioBudget::new(48_000.0, 64)
+            .slices::<Option<Grain>>(PLACES, 1)
+            .tailed::<Head, f32>(rung().tail, 1);
+        heap.reconfigure(&budget).unwrap();
+        let mut cloud = Cloud::new();
+        // The list of grains takes the larger block; what is left is one grain's.
+        heap.enter(|rt| cloud.prepare(rt)).unwrap();
+        let mut source = Source::new(0);
+        source.replace(Box::new(Material::Recording(Recording::new(vec![1.0; 10_000], vec![1.0; 10_000]))));
+        (heap, cloud, source)
+    }
+
+    #[test]
+    fn a_stolen_grain_fades_without_a_step_and_makes_room() {
+        let rung = rung();
+        for theft in [1_234_u64, 2_400, 2_431, 4_790] {
+            let (mut heap, mut cloud, source) = stage();
+            let mut counts = Counts::default();
+            let mut heard = Vec::new();
+            for from in (0..9_600).step_by(CELL) {
+                let mut segment = Segment { from, to: from + CELL as u64, mix: [[0.0; CELL]; 2] };
+                for born in [0, theft] {
+                    if (from..segment.to).contains(&born) {
+                        heap.enter(|rt| {
+                            cloud.spawn(rt, &seed(born), (&rung, 1.0), &source, &mut segment, &mut counts)
+                        });
+                    }
+                }
+                heap.enter(|_| cloud.play(&source, &mut segment));
+                assert!(segment.mix[0].iter().zip(&segment.mix[1]).all(|(left, right)| *right == 0.5 * left));
+                heard.extend(segment.mix[0]);
+            }
+            assert_eq!((counts.spawned, counts.stolen, counts.refusals), (2, 1, 1), "at {theft}");
+            let step = heard.windows(2).fold(0.0_f32, |step, pair| step.max((pair[1] - pair[0]).abs()));
+            assert!(step < 1.1 / 65.0, "at {theft}: {step}");
+            let peak = heard.iter().fold(0.0_f32, |peak, sample| peak.max(*sample));
+            assert!((0.99..1.1).contains(&peak), "{peak}");
+            assert_eq!(cloud.live(), 0, "the new grain has ended, too");
+        }
+    }
+
+    #[test]
+    fn a_grain_that_has_ended_is_no_theft() {
+        let rung = rung();
+        let (mut heap, mut cloud, source) = stage();
+        let mut counts = Counts::default();
+        // 4,800 is the end of a cell; one frame earlier the grain has ended, but keeps its memory until then.
+        let short = Seed { window: Window::new(LENGTH - 10, 64, 0.0, 48_000.0), ..seed(0) };
+        for from in (0..4_864).step_by(CELL) {
+            let mut segment = Segment { from, to: from + CELL as u64, mix: [[0.0; CELL]; 2] };
+            for (born, seed) in [(0, short), (4_795, seed(4_795))] {
+                if (from..segment.to).contains(&born) {
+                    heap.enter(|rt| cloud.spawn(rt, &seed, (&rung, 1.0), &source, &mut segment, &mut counts));
+                }
+            }
+            heap.enter(|_| cloud.play(&source, &mut segment));
+        }
+        assert_eq!((counts.spawned, counts.stolen, counts.refusals, cloud.live()), (2, 0, 1, 1));
+    }
+
+    #[test]
+    fn without_pools_there_are_no_grains_and_no_harm() {
+        let (mut cloud, source, mut counts) = (Cloud::new(), Source::new(0), Counts::default());
+        let mut segment = Segment { from: 0, to: CELL as u64, mix: [[0.0; CELL]; 2] };
+        RtHeap::new()
+            .enter(|rt| cloud.spawn(rt, &seed(0), (&LADDER[0], 1.0), &source, &mut segment, &mut counts));
+        cloud.play(&source, &mut segment);
+        assert_eq!((counts.spawned, cloud.live()), (0, 0));
+        assert!(counts.refusals > 0);
+    }
+}

@@ -25,6 +25,35 @@ const LOUDEST: f32 = 16.0;
 /// Feedback below this (-120 dB) is silence, so that a cloud that feeds itself ends.
 const SILENCE: f32 = 1e-6;
 
+/// Below this the cloud is filtered out, in Hz. Grains that read different sounds still agree on what stands still; so
+/// of an offset that nobody hears they would make a loud one, and with feedback an ever louder one.
+const LOWEST_HZ: f32 = 20.0;
+
+/// Removes what stands still: a zero at 0 Hz, and a pole beside it.
+#[derive(Clone, Copy, Debug)]
+struct DcBlocker {
+    pole: f32,
+    before: f32,
+    value: f32,
+}
+
+impl DcBlocker {
+    /// Smaller values (-200 dB) are silence, so that the pole comes to rest.
+    const REST: f32 = 1e-10;
+
+    fn new(rate_hz: f32) -> Self {
+        Self { pole: (-std::f32::consts::TAU * LOWEST_HZ / rate_hz).exp(), before: 0.0, value: 0.0 }
+    }
+
+    #[inline]
+    fn next(&mut self, value: f32) -> f32 {
+        let next = value - self.before + self.pole * self.value;
+        self.before = value;
+        self.value = if next.abs() < Self::REST { 0.0 } else { next };
+        self.value
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Core {
     /// Frames since the last reset, from [`ORIGIN`].
@@ -36,6 +65,7 @@ pub(crate) struct Core {
     dry: Smoothed,
     wet: Smoothed,
     feedback: Smoothed,
+    blockers: [DcBlocker; 2],
     voices: Voices,
     spawner: Spawner,
     source: Source,
@@ -53,6 +83,7 @@ impl Core {
             dry: Smoothed::new(),
             wet: Smoothed::new(),
             feedback: Smoothed::new(),
+            blockers: [DcBlocker::new(48_000.0); 2],
             voices: Voices::new(),
             spawner: Spawner::new(),
             source: Source::new(ORIGIN),
@@ -77,6 +108,7 @@ impl Core {
     pub(crate) fn reset(&mut self) {
         self.clock = ORIGIN;
         self.fresh = true;
+        self.blockers = [DcBlocker::new(self.rate_hz); 2];
         self.voices = Voices::new();
         self.spawner = Spawner::new();
         self.source.reset(ORIGIN);
@@ -128,7 +160,7 @@ impl Core {
             self.spawn_until(rt, to, &mut segment);
             self.cloud.play(&self.source, &mut segment);
             let place = to_usize(segment.from - begin)..to_usize(to - begin);
-            self.put_out(&mut segment, &mut left[place.clone()], &mut right[place]);
+            self.put_out(&segment, &mut left[place.clone()], &mut right[place]);
             self.clock = to;
         }
         for timed in notes {
@@ -198,18 +230,19 @@ impl Core {
     }
 
     /// Mixes the cloud with the input, records, and writes the output.
-    fn put_out(&mut self, segment: &mut Segment, left: &mut [f32], right: &mut [f32]) {
+    fn put_out(&mut self, segment: &Segment, left: &mut [f32], right: &mut [f32]) {
         self.counts.removed += sanitise(left) + sanitise(right);
         let frames = left.len();
-        let [wet_left, wet_right] = &segment.mix;
         let (mut record_left, mut record_right) = ([0.0; CELL], [0.0; CELL]);
         for frame in 0..frames {
             let (dry, wet, feedback) = (self.dry.next(), self.wet.next(), self.feedback.next());
             let (input_left, input_right) = (left[frame], right[frame]);
-            record_left[frame] = record(input_left, wet_left[frame] * feedback);
-            record_right[frame] = record(input_right, wet_right[frame] * feedback);
-            left[frame] = dry * input_left + wet * wet_left[frame];
-            right[frame] = dry * input_right + wet * wet_right[frame];
+            let cloud_left = self.blockers[0].next(segment.mix[0][frame]);
+            let cloud_right = self.blockers[1].next(segment.mix[1][frame]);
+            record_left[frame] = record(input_left, cloud_left * feedback);
+            record_right[frame] = record(input_right, cloud_right * feedback);
+            left[frame] = dry * input_left + wet * cloud_left;
+            right[frame] = dry * input_right + wet * cloud_right;
         }
         self.counts.removed += sanitise(&mut record_left[..frames]) + sanitise(&mut record_right[..frames]);
         self.source.write(&record_left[..frames], &record_right[..frames]);
@@ -236,6 +269,16 @@ fn limit(value: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_still_is_removed_and_what_is_heard_stays() {
+        let mut blocker = DcBlocker::new(48_000.0);
+        let after: Vec<f32> = (0..96_000).map(|_| blocker.next(1.0)).collect();
+        assert_eq!((after[0], after[95_999]), (1.0, 0.0));
+        let sine = |frame: u16| (std::f32::consts::TAU * 200.0 * f32::from(frame) / 48_000.0).sin();
+        let peak = (0..48_000).map(|frame| blocker.next(sine(frame))).skip(24_000).fold(0.0, f32::max);
+        assert!((0.98..1.02).contains(&peak), "{peak}");
+    }
 
     #[test]
     fn what_comes_back_is_bounded_and_bends_without_a_corner() {

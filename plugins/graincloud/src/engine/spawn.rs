@@ -19,14 +19,14 @@ pub(crate) const BEHIND: u64 = (CELL + FADE + 8) as u64;
 /// The key that plays the source as it is.
 const MIDDLE_KEY: f32 = 60.0;
 
-/// Gain of a note at full velocity: several are played together.
-const NOTE_GAIN: f32 = 0.5;
+/// Gain of a note at full velocity (-3 dB): several are played together.
+const NOTE_GAIN: f32 = 0.7;
 
 /// Six octaves either way.
 const RATIOS: [f32; 2] = [1.0 / 64.0, 64.0];
 
-/// Time within which grains that read the same sound still add up as one, in seconds: a third of a period of 100 Hz.
-const COHERENCE_S: f32 = 0.003;
+/// How far apart grains have to read so that a low note (80 Hz) no longer adds up as if they read the same, in seconds.
+const COHERENCE_S: f32 = 0.008;
 
 /// Grains are at least this long, in frames: enough for the finest window of the smallest grain.
 const SHORTEST: u32 = 32;
@@ -75,8 +75,9 @@ impl Spawner {
         rate_hz: f32,
         source: &Source,
     ) -> Plan {
-        // Drawn first, so that every grain takes the same amount of chance.
-        let (chance, pan) = (self.rng.unit(), self.rng.bipolar() * controls.pan_spread);
+        // The sum of two, most likely in the middle: the low notes of a spray without edges add up far less.
+        let chance = 0.5 * (self.rng.unit() + self.rng.unit());
+        let pan = self.rng.bipolar() * controls.pan_spread;
         let semitones =
             voice.map_or(0.0, |voice| f32::from(voice.key.key) - MIDDLE_KEY) + controls.pitch_semitones;
         let ratio = (semitones / 12.0).exp2().clamp(RATIOS[0], RATIOS[1]);
@@ -136,7 +137,7 @@ impl Spawner {
 
 /// Frames of source that a grain moves over.
 fn covered(length: u32, step: u32) -> u64 {
-    (u64::from(length) * u64::from(step) >> FRACTION_BITS) + 1
+    ((u64::from(length) * u64::from(step)) >> FRACTION_BITS) + 1
 }
 
 /// The longest grain that moves over at most so many frames of source.
@@ -159,7 +160,8 @@ fn compensation(controls: &Controls, window: &Window, ratio: f32, rate_hz: f32) 
     let overlap = controls.density_hz * seconds;
     let (mean, square) = window.means();
     let apart = (controls.spray_s + (ratio - 1.0).abs() * seconds) / COHERENCE_S;
-    let alike = 1.0 / (1.0 + apart * apart);
+    // The spectrum of a triangle, which is how the spray is distributed, falls with the fourth power.
+    let alike = 1.0 / (1.0 + apart.powi(4));
     let power = overlap * square * (1.0 - alike) + (overlap * mean) * (overlap * mean) * alike;
     1.0 / power.max(1.0).sqrt()
 }
