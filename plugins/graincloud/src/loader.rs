@@ -206,6 +206,29 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_can_be_read_is_played_at_the_host_s_rate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bell.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 24_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+        (0..28_800).for_each(|_| writer.write_sample(1_000_i16).unwrap());
+        writer.finalize().unwrap();
+
+        let loader = Loader::new();
+        loader.set(path.to_str().unwrap().to_owned());
+        let Material::Recording(recording) = *loader.activate(48_000).unwrap() else {
+            panic!("it is played")
+        };
+        assert_eq!(recording.frames(), 57_600);
+        assert_eq!(loader.status().status, "Playing bell.wav (1.2 s)");
+    }
+
+    #[test]
     fn a_state_that_is_restored_while_active_is_handed_over() {
         let loader = Loader::new();
         assert!(is_live(&loader.activate(48_000).unwrap()));

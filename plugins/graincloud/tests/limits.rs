@@ -3,44 +3,56 @@
 mod common;
 
 use common::{Player, RATE_HZ, all_finite_and_normal, choke, noise, off, on, peak, silence};
-use graincloud::engine::{Controls, GRAINS, Note, VOICES, Which};
+use graincloud::engine::{Controls, Counts, GRAINS, Note, VOICES, Which};
 
 const SECOND: usize = RATE_HZ as usize;
 
-/// A scene with live input, keys, chokes, feedback, and enough grains that the pools run dry.
-fn scene(block: usize) -> ([Vec<f32>; 2], u64) {
-    let mut player = Player::new(Controls {
-        density_hz: 500.0,
-        size_s: 1.0,
-        feedback: 0.4,
-        mix: 0.8,
-        ..Controls::DEFAULT
-    });
+/// Plays a scene in blocks of this size; gives the output and the counts.
+fn scene(
+    block: usize,
+    controls: Controls,
+    notes: &[(usize, Note)],
+    frames: usize,
+) -> ([Vec<f32>; 2], Counts) {
+    let mut player = Player::new(controls);
     player.block = block;
-    player.notes = vec![
-        (20_000, on(60)),
-        (20_000, on(64)),
-        (20_777, on(67)),
-        (30_001, off(64)),
-        (41_111, choke(67)),
-        (50_000, on(30)),
-        (50_050, off(60)),
-        (61_000, off(30)),
-    ];
-    let output = player.play(70_001, noise);
-    (output, player.counts().stolen)
+    player.notes = notes.to_vec();
+    let output = player.play(frames, noise);
+    (output, player.counts())
 }
 
 #[test]
 fn the_samples_do_not_depend_on_the_block_size() {
-    let (reference, stolen) = scene(64);
-    assert!(stolen > 0 && peak(&reference[0]) > 0.1, "the scene has thefts and sound");
-    for block in [1, 7, 63, 65, 512, 70_001] {
-        let (output, _) = scene(block);
-        let different = output.iter().zip(&reference).any(|(output, reference)| {
-            output.iter().zip(reference).any(|(output, reference)| output.to_bits() != reference.to_bits())
-        });
-        assert!(!different, "blocks of {block}");
+    // Live input, keys, chokes and feedback; and two keys whose grains fill the pools just about, so that new grains find
+    // their room now in the place of one that has ended, now of one that is stolen.
+    let busy = Controls { density_hz: 200.0, size_s: 0.3, feedback: 0.4, mix: 0.8, ..Controls::DEFAULT };
+    let changes = [
+        (10_000, on(60)),
+        (10_000, on(64)),
+        (10_777, on(67)),
+        (15_001, off(64)),
+        (21_111, choke(67)),
+        (25_000, on(30)),
+        (25_050, off(60)),
+        (31_000, off(30)),
+    ];
+    let full = Controls { density_hz: 320.0, size_s: 1.0, ..Controls::DEFAULT };
+    let held = [(0, on(60)), (0, on(64))];
+    for (controls, notes, frames) in [(busy, &changes[..], 40_001), (full, &held[..], 110_001)] {
+        let (reference, counts) = scene(64, controls, notes, frames);
+        assert!(peak(&reference[0]) > 0.1);
+        let ended = counts.spawned - counts.live - counts.stolen;
+        assert!(controls != full || (counts.stolen > 10 && ended > 10), "{counts:?}");
+        for block in [1, 7, 63, 65, 512, frames] {
+            let (output, again) = scene(block, controls, notes, frames);
+            let different = output.iter().zip(&reference).any(|(output, reference)| {
+                output
+                    .iter()
+                    .zip(reference)
+                    .any(|(output, reference)| output.to_bits() != reference.to_bits())
+            });
+            assert!(!different && again == counts, "blocks of {block}: {again:?}, not {counts:?}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Four frames at a time, which is what every x86-64 and ARM64 has lanes for: one load of four neighbours a frame, a
 //! transposition, and from there on only arithmetic that treats all lanes alike. What fills no four goes through the same
-//! lanes, and nothing is fused; so the samples of a frame do not depend on where a run begins, nor on the machine.
+//! lanes, so the samples of a frame do not depend on where a run begins.
 
 use super::{
     grain::{FRACTION_BITS, UNITY},

@@ -248,6 +248,8 @@ mod tests {
         let mut into = [9.0; 3];
         assert_eq!(source.read(Channel::Left, ORIGIN + 1_999, &mut into), 2);
         assert_eq!(into[..2], [0.0, 5.0]);
+        assert_eq!(source.read(Channel::Left, ORIGIN + 500, &mut into), 3);
+        assert_eq!(into, [0.0; 3], "what was recorded there before");
     }
 
     #[test]
