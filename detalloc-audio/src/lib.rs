@@ -45,38 +45,22 @@
 //! # Ok::<(), detalloc_audio::BudgetError>(())
 //! ```
 
-#[cfg(not(loom))]
 mod boxed;
-#[cfg(not(loom))]
 mod budget;
-#[cfg(not(loom))]
 mod deferred;
-#[cfg(not(loom))]
 mod guard;
-#[cfg(not(loom))]
 mod heap;
-#[cfg(not(loom))]
 mod prefault;
-#[cfg(not(loom))]
 mod reaper;
-#[cfg(not(loom))]
 mod refused;
-#[cfg(not(loom))]
 mod scope;
-#[cfg(not(loom))]
 mod shared;
-#[cfg(not(loom))]
+mod sync;
 mod tailed;
-#[cfg(not(loom))]
 mod thread;
-#[cfg(not(loom))]
 mod vec;
-#[cfg(loom)]
-pub mod visits;
-#[cfg(not(loom))]
 mod visits;
 
-#[cfg(not(loom))]
 pub use crate::{
     boxed::RtBox,
     budget::{AudioBudget, BudgetError},
@@ -87,9 +71,7 @@ pub use crate::{
     tailed::Tailed,
     vec::RtVec,
 };
-#[cfg(not(loom))]
 pub use assert_no_alloc::AllocDisabler;
-#[cfg(not(loom))]
 pub use detalloc::{AllocError, PoolStats, Stats};
 
 /// The README's examples, compiled and run.

@@ -9,10 +9,7 @@
 //! so one comes first: a thread that left before sees its block collected by the one that orphans and looks again,
 //! and one that leaves after learns that it has to look itself. `tests/loom.rs` explores this.
 
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 
 const ORPHANED: usize = 1 << (usize::BITS - 1);
 

@@ -4,7 +4,14 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p detalloc-audio --release --test loom`
 #![cfg(loom)]
 
-use detalloc_audio::visits::Visits;
+/// The module itself, built with loom's atomics.
+#[path = "../src/visits.rs"]
+mod visits;
+
+mod sync {
+    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+}
+
 use loom::{
     cell::UnsafeCell,
     sync::{
@@ -13,6 +20,7 @@ use loom::{
     },
     thread,
 };
+use visits::Visits;
 
 const BLOCKS: usize = 2;
 
@@ -99,6 +107,22 @@ fn an_orphaned_region_ends_with_its_last_block() {
             thread.join().unwrap();
         }
         // Nobody looks any more: the orphaning or one of the threads must have.
+        assert!(*model.ended.lock().unwrap());
+    });
+}
+
+#[test]
+fn a_region_that_finds_a_reaper_again_ends_by_its_look() {
+    explore(|| {
+        let model = Model::new();
+        model.visits.orphan();
+        let freeing = spawn_freeing(&model);
+        model.visits.adopt();
+        model.look();
+        for thread in freeing {
+            thread.join().unwrap();
+        }
+        model.look();
         assert!(*model.ended.lock().unwrap());
     });
 }

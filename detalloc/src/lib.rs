@@ -35,37 +35,21 @@
 #[cfg(any(test, doctest))]
 extern crate std;
 
-#[cfg(not(loom))]
 mod arena;
-#[cfg(not(loom))]
 mod bitmap;
-#[cfg(not(loom))]
 pub mod class;
-#[cfg(not(loom))]
 mod config;
-#[cfg(not(loom))]
 mod error;
-#[cfg(not(loom))]
 mod heap;
-#[cfg(not(loom))]
 mod plan;
-#[cfg(not(loom))]
 mod pool;
-#[cfg(not(loom))]
 mod region;
-#[cfg(loom)]
-pub mod remote;
-#[cfg(not(loom))]
 mod remote;
-#[cfg(not(loom))]
 mod resize;
-#[cfg(not(loom))]
 mod stats;
 mod sync;
-#[cfg(not(loom))]
 mod validate;
 
-#[cfg(not(loom))]
 pub use crate::{
     arena::Arena,
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},

@@ -1,6 +1,3 @@
-//! The atomics of the crate: the real ones, or loom's when the protocols are model-checked.
+//! The atomics of the crate, by one name, so that `tests/loom.rs` can build the protocols between threads with loom's.
 
-#[cfg(not(loom))]
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};

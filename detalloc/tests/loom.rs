@@ -4,7 +4,14 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p detalloc --release --test loom`
 #![cfg(loom)]
 
-use detalloc::remote::RemoteFrees;
+/// The module itself, built with loom's atomics.
+#[path = "../src/remote.rs"]
+mod remote;
+
+mod sync {
+    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+}
+
 use loom::{
     cell::UnsafeCell,
     sync::{
@@ -13,6 +20,7 @@ use loom::{
     },
     thread,
 };
+use remote::RemoteFrees;
 
 struct Shared {
     pools: AtomicUsize,
