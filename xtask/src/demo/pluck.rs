@@ -42,15 +42,16 @@ fn channel(rate_hz: u32, seed: u32) -> Vec<f32> {
             *sample += force * string.next();
         }
     }
-    let peak = sum.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
-    let gain = PEAK / peak.max(f32::MIN_POSITIVE);
     // The ends meet when looped: five milliseconds of fade at each.
     let fade = number::index(number::count(0.005 * rate)).max(1);
     let faded = number::real(number::length(fade));
     for (place, sample) in sum.iter_mut().enumerate() {
         let edge = place.min(frames - 1 - place).min(fade);
-        *sample *= gain * number::single(number::real(number::length(edge)) / faded);
+        *sample *= number::single(number::real(number::length(edge)) / faded);
     }
+    let peak = sum.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    let gain = PEAK / peak.max(f32::MIN_POSITIVE);
+    sum.iter_mut().for_each(|sample| *sample *= gain);
     sum
 }
 
@@ -64,6 +65,26 @@ impl Noise {
         self.0 ^= self.0 << 5;
         number::single(f64::from(self.0) / f64::from(u32::MAX) * 2.0 - 1.0)
     }
+}
+
+/// How far up the partials of a plucked string keep their strength: a soft plectrum rather than a nail.
+const BRIGHT_PARTIALS: f64 = 5.0;
+
+/// The string's shape when it is let go: noise through two one-pole low passes (Jaffe and Smith's control of dynamics),
+/// around the loop twice so that its ends meet, without a mean, which would not swing.
+fn soft_noise(frames: usize, omega: f64, noise: &mut Noise) -> Vec<f32> {
+    let mut shape: Vec<f32> = (0..frames).map(|_| noise.next()).collect();
+    let share = number::single(1.0 - (-omega * BRIGHT_PARTIALS).exp());
+    for _ in 0..2 {
+        let (bright, mut soft) = (shape.clone(), 0.0);
+        for (place, sample) in (0..frames).chain(0..frames).zip(bright.iter().cycle()) {
+            soft += share * (sample - soft);
+            shape[place] = soft;
+        }
+    }
+    let mean = shape.iter().sum::<f32>() / number::single(number::real(number::length(frames.max(1))));
+    shape.iter_mut().for_each(|sample| *sample -= mean);
+    shape
 }
 
 struct PluckedString {
@@ -86,7 +107,7 @@ impl PluckedString {
         let omega = TAU * pitch_hz / rate_hz;
         let allpass = ((1.0 - fraction) * omega / 2.0).sin() / ((1.0 + fraction) * omega / 2.0).sin();
         PluckedString {
-            delay: (0..number::count(whole)).map(|_| noise.next()).collect(),
+            delay: soft_noise(number::index(number::count(whole)), omega, noise),
             place: 0,
             loss: number::single(0.001_f64.powf(period / rate_hz / DECAY_SECONDS)),
             allpass: number::single(allpass),
