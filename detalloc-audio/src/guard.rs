@@ -1,4 +1,4 @@
-//! The guard around a callback: in debug builds and tests any use of the system heap inside it is a violation.
+//! The guard around a callback: in debug builds, and so in tests, any use of the system heap inside it is a violation.
 
 /// Runs one callback. In debug builds under `assert_no_alloc`; in release builds it adds nothing.
 #[inline]

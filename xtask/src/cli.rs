@@ -28,7 +28,7 @@ pub enum Job {
     /// Ends in a table (and --json): time per callback against the deadline, the plugin's memory pools, and what the
     /// audio thread did inside the plugin's process calls: system heap allocations and frees (Rust's and C's), minor
     /// page faults, voluntary context switches. The first 100 callbacks are warm-up and not counted. Exits 1 if the
-    /// system heap was touched after them, with the stack of the call that did.
+    /// system heap was touched after them, with the stack of the call that did, or if the sound is not finite.
     Demo(DemoArgs),
     /// Run every test this machine can run, and say which it could not and why
     ///

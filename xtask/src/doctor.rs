@@ -130,15 +130,6 @@ fn limits() {
         }
         None => line(&Finding::Note, "page locking", "the limit cannot be read"),
     }
-    match limit(libc::RLIMIT_RTPRIO) {
-        Some(0) => {
-            let text =
-                "none; steadier with --realtime: a line `@audio - rtprio 95` in /etc/security/limits.conf";
-            line(&Finding::Note, "real-time priority", text);
-        }
-        Some(priority) => line(&Finding::Good, "real-time priority", &format!("up to {}", priority.min(99))),
-        None => line(&Finding::Note, "real-time priority", "the limit cannot be read"),
-    }
 }
 
 #[cfg(not(target_os = "linux"))]

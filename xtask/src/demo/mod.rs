@@ -129,7 +129,30 @@ impl Places {
             Some(path) if path == Path::new("-") => Json::Stdout,
             Some(path) => Json::File(Output::reserve(absolute(path)?)?),
         };
-        Ok(Places { wavs: [wav(Format::Clap)?, wav(Format::Vst3)?], json })
+        let places = Places { wavs: [wav(Format::Clap)?, wav(Format::Vst3)?], json };
+        places.apart_from(args)?;
+        Ok(places)
+    }
+
+    /// Refuses to write over what is read, or twice to one place.
+    fn apart_from(&self, args: &DemoArgs) -> Result<(), Failure> {
+        let json = if let Json::File(output) = &self.json { Some(output.path()) } else { None };
+        let written: Vec<&Path> = self.wavs.iter().map(Output::path).chain(json).collect();
+        let read = [&args.midi, &args.audio].into_iter().flatten();
+        let same = |one: &Path, other: &Path| {
+            one == other
+                || std::fs::canonicalize(one)
+                    .is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
+        };
+        for (place, path) in written.iter().enumerate() {
+            if written[..place].iter().any(|other| same(other, path)) {
+                return Err(Failure::file(path, "cannot be written: it is meant for another result too"));
+            }
+            if read.clone().any(|input| same(input, path)) {
+                return Err(Failure::file(path, "cannot be written: it is read as an input"));
+            }
+        }
+        Ok(())
     }
 
     fn show(&self, report: &Report) -> Result<(), Failure> {

@@ -22,10 +22,14 @@ impl Output {
     /// # Errors
     ///
     /// [`Failure::CannotRun`] naming the file if and only if it cannot be written: its folder does not exist or allows
-    /// no new file, or it is a folder itself.
+    /// no new file, or it is there and no ordinary file: a folder, a device, a link.
     pub fn reserve(path: PathBuf) -> Result<Self, Failure> {
         if path.is_dir() {
             return Err(Failure::file(&path, "cannot be written: it is a folder"));
+        }
+        // The finished file takes its place; a device or a link must not be replaced by one.
+        if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+            return Err(Failure::file(&path, "cannot be written: it is no ordinary file"));
         }
         let output = Output { path };
         // Gone again at once: a run that is killed leaves nothing behind.
@@ -126,7 +130,7 @@ fn plain(error: &std::io::Error) -> String {
 pub fn with_format(path: &Path, format: &str) -> Result<PathBuf, Failure> {
     let is_wav = path.extension().is_none_or(|extension| extension.eq_ignore_ascii_case("wav"));
     match path.file_stem() {
-        Some(stem) if is_wav => {
+        Some(stem) if is_wav && !stem.eq_ignore_ascii_case(".wav") => {
             let mut name = stem.to_owned();
             name.push(format!("-{format}.wav"));
             Ok(path.with_file_name(name))
@@ -174,11 +178,22 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_links_are_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link.json");
+        std::os::unix::fs::symlink("elsewhere", &link).expect("a link");
+        assert!(Output::reserve(link).is_err() && Output::reserve("/dev/null".into()).is_err());
+    }
+
     #[test]
     fn names_get_their_format() {
         let named = |path: &str| with_format(Path::new(path), "clap");
         assert_eq!(named("a/b.wav"), Ok("a/b-clap.wav".into()));
         assert_eq!(named("b"), Ok("b-clap.wav".into()));
-        assert!(named("b.mp3").is_err() && named("..").is_err());
+        assert!(
+            named("b.mp3").is_err() && named("..").is_err() && named(".wav").is_err() && named("").is_err()
+        );
     }
 }
