@@ -1,5 +1,5 @@
 //! The promise itself, through the real release bundles in both formats: after warm-up the audio thread touches the
-//! system heap in no call, takes no page fault and does not wait, whatever is played; the plugin's memory stays within
+//! system heap in no call and does not wait, and takes next to no page fault, whatever is played; the plugin's memory stays within
 //! its pools and the process does not grow.
 
 mod common;
