@@ -3,7 +3,7 @@
 
 use core::{alloc::Layout, hint::black_box, mem::MaybeUninit, ptr::NonNull};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use detalloc::Heap;
+use detalloc::{Allocate, Heap};
 use detalloc_audio::{AudioBudget, RtHeap};
 use detalloc_benches::{config_for, grain_sizes};
 

@@ -25,7 +25,7 @@ use core::{
     slice,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use detalloc::{AllocError, Config, Heap, Meter, RemoteFree};
+use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree};
 use ringbuf::{HeapCons, HeapProd, traits::Producer};
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! The heap: one owner that allocates and frees, and a handle with which any thread frees.
 
 use crate::{
+    allocate::Allocate,
     class::class_of,
     config::{Borrow, Config},
     error::{AllocError, FreeError, InitError},
@@ -38,95 +39,6 @@ impl<'r> Heap<'r> {
     /// Linear in the size of the metadata and the number of pages. Not for real-time paths.
     pub fn new(region: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
         Ok(Self { header: Header::build(region, config)?, owner: PhantomData })
-    }
-
-    /// Allocates a block for this layout. A layout of no bytes gets a block too. The contents are whatever they were.
-    ///
-    /// # Errors
-    /// [`AllocError::Unsupported`] if and only if no pool has blocks that large and that aligned (to at most 4096
-    /// bytes); [`AllocError::Exhausted`] if and only if the class, and every larger one where borrowing is allowed,
-    /// has no free block, where one that another thread is just giving back may not count yet;
-    /// [`AllocError::Corrupt`] if the metadata led past its end. Nothing has changed then, but for the count of
-    /// refusals.
-    ///
-    /// # Time complexity
-    /// Constant: no loop, and the same instructions whatever the history. A class that has run dry takes a second path
-    /// without a loop that is not bounded by a constant, which adopts blocks that other threads have freed or borrows
-    /// from a larger class.
-    #[inline]
-    pub fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let class = class_of(layout.size(), layout.align());
-        let Some(&wanted) = self.header.class_map().get(class) else { return Err(self.unsupported(layout)) };
-        let wanted = usize::from(wanted);
-        match self.header.pools().get(wanted) {
-            Some(pool) if layout.align() <= pool.align() => match pool.take() {
-                Ok(Some(block)) => {
-                    self.note_taken(wanted, pool);
-                    Ok(block)
-                }
-                Ok(None) => self.allocate_elsewhere(wanted, layout),
-                Err(_) => Err(AllocError::Corrupt),
-            },
-            _ => self.allocate_elsewhere(wanted, layout),
-        }
-    }
-
-    /// Gives a block back by its address alone.
-    ///
-    /// # Errors
-    /// Refused, with nothing changed, if and only if `block` is not the start of a live block of this heap:
-    /// [`FreeError::Foreign`] outside of it, [`FreeError::Interior`] or [`FreeError::Misaligned`] inside a block,
-    /// [`FreeError::DoubleFree`] when the block is free already.
-    ///
-    /// # Time complexity
-    /// Constant: no loop.
-    ///
-    /// # Safety
-    /// Nothing may use the block afterwards, and if it is live it is the caller's to free.
-    #[inline]
-    pub unsafe fn free(&mut self, block: NonNull<u8>) -> Result<(), FreeError> {
-        let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
-        self.put(number, pool, index)
-    }
-
-    /// Gives a block back that was allocated for this layout; finds its pool by the layout where that is right, and
-    /// by the address where the block was borrowed from a larger class.
-    ///
-    /// # Errors
-    /// As [`Heap::free`]. A layout other than the one the block was allocated for does no harm.
-    ///
-    /// # Time complexity
-    /// Constant: no loop.
-    ///
-    /// # Safety
-    /// As [`Heap::free`].
-    #[inline]
-    pub unsafe fn free_layout(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError> {
-        let class = class_of(layout.size(), layout.align());
-        if let Some(&number) = self.header.class_map().get(class) {
-            let number = usize::from(number);
-            if let Some(pool) = self.header.pools().get(number) {
-                if let Some(index) = pool.index_of(block.as_ptr().addr()) {
-                    return self.put(number, pool, index);
-                }
-            }
-        }
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.free(block) }
-    }
-
-    /// How many bytes the block holds: the block size of its pool.
-    ///
-    /// # Errors
-    /// As [`Heap::free`]; [`FreeError::DoubleFree`] stands for a block that is free.
-    ///
-    /// # Time complexity
-    /// Constant.
-    pub fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
-        let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
-        if pool.is_live(index) { Ok(pool.block_bytes as usize) } else { Err(FreeError::DoubleFree) }
     }
 
     /// Takes over blocks that other threads have freed, from at most `groups` groups of 64 to 4096 blocks each: how
@@ -257,6 +169,55 @@ impl<'r> Heap<'r> {
     }
 }
 
+// SAFETY: (I1, I2, I5) a block is cut from its own pool, whose shape fits the layout, and is live until it is freed.
+unsafe impl Allocate for Heap<'_> {
+    #[inline]
+    fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
+        let class = class_of(layout.size(), layout.align());
+        let Some(&wanted) = self.header.class_map().get(class) else { return Err(self.unsupported(layout)) };
+        let wanted = usize::from(wanted);
+        match self.header.pools().get(wanted) {
+            Some(pool) if layout.align() <= pool.align() => match pool.take() {
+                Ok(Some(block)) => {
+                    self.note_taken(wanted, pool);
+                    Ok(block)
+                }
+                Ok(None) => self.allocate_elsewhere(wanted, layout),
+                Err(_) => Err(AllocError::Corrupt),
+            },
+            _ => self.allocate_elsewhere(wanted, layout),
+        }
+    }
+
+    #[inline]
+    unsafe fn free(&mut self, block: NonNull<u8>) -> Result<(), FreeError> {
+        let (number, index) = self.header.find(block.as_ptr().addr())?;
+        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
+        self.put(number, pool, index)
+    }
+
+    #[inline]
+    unsafe fn free_layout(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError> {
+        let class = class_of(layout.size(), layout.align());
+        if let Some(&number) = self.header.class_map().get(class) {
+            let number = usize::from(number);
+            if let Some(pool) = self.header.pools().get(number) {
+                if let Some(index) = pool.index_of(block.as_ptr().addr()) {
+                    return self.put(number, pool, index);
+                }
+            }
+        }
+        // SAFETY: the caller's promise is the same.
+        unsafe { self.free(block) }
+    }
+
+    fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
+        let (number, index) = self.header.find(block.as_ptr().addr())?;
+        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
+        if pool.is_live(index) { Ok(pool.block_bytes as usize) } else { Err(FreeError::DoubleFree) }
+    }
+}
+
 /// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
 /// finds nothing where an announcement has been collected together with the one before it.
 const ADOPTIONS: usize = 4;
@@ -284,14 +245,14 @@ impl RemoteFree<'_> {
     /// Gives a block back.
     ///
     /// # Errors
-    /// As [`Heap::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too.
+    /// As [`Allocate::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too.
     /// Only a second free that runs at the very moment at which the owner takes over the first one can go unseen.
     ///
     /// # Time complexity
     /// Constant: three atomic operations, whatever other threads do (see the type for targets without such).
     ///
     /// # Safety
-    /// As [`Heap::free`]; and a double free that goes unseen gives the block back for whoever has it next.
+    /// As [`Allocate::free`]; and a double free that goes unseen gives the block back for whoever has it next.
     pub unsafe fn free(&self, block: NonNull<u8>) -> Result<(), FreeError> {
         let (number, index) = self.header.find(block.as_ptr().addr())?;
         let Some((pool, remote)) = self.header.pool_and_remote(number) else {

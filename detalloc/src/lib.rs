@@ -1,6 +1,6 @@
 //! A deterministic memory allocator in the caller's memory, for code that has a deadline.
 //!
-//! - **Constant time.** [`Heap::allocate`] and [`Heap::free`] execute the same number of instructions whatever the
+//! - **Constant time.** [`Allocate::allocate`] and [`Allocate::free`] execute the same number of instructions whatever the
 //!   history, the number of pools, the number of live blocks or the size (counted: `tests/constant_time.rs`). A pool of
 //!   more than `usize::BITS`² blocks costs one word more, and a class that has run dry a second path, bounded too.
 //! - **In the caller's memory.** Blocks and metadata lie in the region that the caller gave; nothing else is
@@ -14,7 +14,7 @@
 //!
 //! ```
 //! use core::{alloc::Layout, mem::MaybeUninit};
-//! use detalloc::{Config, Heap, PoolConfig};
+//! use detalloc::{Allocate, Config, Heap, PoolConfig};
 //!
 //! // A configuration that cannot work does not compile.
 //! const CONFIG: Config = Config::constant(&[PoolConfig::new(64, 128), PoolConfig::new(1024, 16)]);
@@ -35,6 +35,7 @@
 #[cfg(any(test, doctest))]
 extern crate std;
 
+mod allocate;
 mod arena;
 mod bitmap;
 pub mod class;
@@ -45,12 +46,12 @@ mod plan;
 mod pool;
 mod region;
 mod remote;
-mod resize;
 mod stats;
 mod sync;
 mod validate;
 
 pub use crate::{
+    allocate::Allocate,
     arena::Arena,
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
     error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError},

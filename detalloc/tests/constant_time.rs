@@ -3,7 +3,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use core::{alloc::Layout, hint::black_box, mem::MaybeUninit, ptr::NonNull};
-use detalloc::{Borrow, Config, Heap, PoolConfig, class::class_bytes};
+use detalloc::{Allocate, Borrow, Config, Heap, PoolConfig, class::class_bytes};
 use std::collections::BTreeSet;
 
 /// Stepping makes some 10^5 instructions a second, so this is what seconds allow.

@@ -2,7 +2,8 @@
 
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{
-    AllocError, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig, ResizeError,
+    AllocError, Allocate, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig,
+    ResizeError,
 };
 use std::collections::BTreeMap;
 
