@@ -1,130 +1,157 @@
-//! Which blocks of a pool are free: a bitmap of two or three levels, out of band.
+//! Which blocks of a pool are free: a bitmap of two to four levels, out of band.
 //!
 //! A set bit means *free* at the lowest level and *some bit below is set* above it, so the lowest free block is
 //! found with one `trailing_zeros` a level and a double free is seen without further bookkeeping. Because no link
 //! lies in a block, an overrun cannot corrupt the allocator and a free does not touch cold memory.
 //!
-//! The words are atomics only so that other threads may *look* (a remote free tells a block that is free already);
-//! the owner alone writes them, with plain loads and stores.
+//! The lowest level consists of atomics only so that other threads may *look* (a remote free tells a block that is free
+//! already, a meter counts); the owner alone writes them, with plain loads and stores.
 
 use crate::sync::{AtomicUsize, Ordering::Relaxed};
 use core::cell::Cell;
 
-const WORD_BITS: usize = usize::BITS as usize;
+pub(crate) const WORD_BITS: usize = usize::BITS as usize;
 
-/// The bitmap of one pool, borrowed from its words.
+/// The bitmap of one pool of any depth, borrowed from its words. Two levels, the common depth, have a shorter way in
+/// [`Pool`](crate::pool::Pool).
 #[derive(Clone, Copy)]
 pub(crate) struct Bitmap<'a> {
     pub(crate) top: &'a Cell<usize>,
-    /// One word a `WORD_BITS` leaves; empty where `top` summarises the leaves itself.
-    pub(crate) mids: &'a [AtomicUsize],
+    /// The bit of `top` that stands for no leaf; see [`Pool`](crate::pool::Pool).
+    pub(crate) sentinel: usize,
+    /// A bit a word of `mids`; empty up to three levels.
+    pub(crate) uppers: &'a [Cell<usize>],
+    /// A bit a leaf; empty where `top` summarises the leaves itself.
+    pub(crate) mids: &'a [Cell<usize>],
     pub(crate) leaves: &'a [AtomicUsize],
 }
 
-/// The metadata led past its own end: it was overwritten.
-#[derive(Debug)]
-pub(crate) struct Overwritten;
-
 impl Bitmap<'_> {
-    /// Takes the lowest free block, if there is one.
-    #[inline]
-    pub(crate) fn take(self) -> Result<Option<usize>, Overwritten> {
-        let top = self.top.get();
-        if top == 0 {
-            return Ok(None);
+    /// Takes the lowest free block. None: there is none, or a summary led past its end because it was overwritten.
+    ///
+    /// # Time complexity
+    /// A load, a `trailing_zeros` and a store a level; at most four levels.
+    pub(crate) fn take(self) -> Option<usize> {
+        let top = self.top.get() & !self.sentinel;
+        let in_top = lowest(top)?;
+        let in_uppers = if self.uppers.is_empty() { in_top } else { below(in_top, self.uppers)? };
+        let in_mids = if self.mids.is_empty() { in_uppers } else { below(in_uppers, self.mids)? };
+        let leaf = self.leaves.get(in_mids)?;
+        let free = leaf.load(Relaxed);
+        let index = in_mids * WORD_BITS + lowest(free)?;
+        let left = free & (free - 1);
+        leaf.store(left, Relaxed);
+
+        let mut empty = left == 0;
+        if let Some(mid) = self.mids.get(in_mids / WORD_BITS) {
+            empty = clear(mid, in_mids % WORD_BITS, empty);
         }
-        let first = top.trailing_zeros() as usize;
-        if self.mids.is_empty() {
-            let (bit, left) = take_lowest(self.leaves.get(first).ok_or(Overwritten)?);
-            self.top.set(top & !(usize::from(left == 0) << first));
-            Ok(Some(first * WORD_BITS + bit))
-        } else {
-            let mid = self.mids.get(first).ok_or(Overwritten)?;
-            let summary = mid.load(Relaxed);
-            let leaf = first * WORD_BITS + summary.trailing_zeros() as usize;
-            let (bit, left) = take_lowest(self.leaves.get(leaf).ok_or(Overwritten)?);
-            let summary = summary & !(usize::from(left == 0) << (leaf % WORD_BITS));
-            mid.store(summary, Relaxed);
-            self.top.set(top & !(usize::from(summary == 0) << first));
-            Ok(Some(leaf * WORD_BITS + bit))
+        if let Some(upper) = self.uppers.get(in_uppers / WORD_BITS) {
+            empty = clear(upper, in_uppers % WORD_BITS, empty);
         }
+        clear(self.top, in_top, empty);
+        Some(index)
     }
 
     /// Marks blocks of one leaf as free. A leaf that does not exist is ignored.
-    #[inline]
+    ///
+    /// # Time complexity
+    /// Constant.
     pub(crate) fn put(self, leaf: usize, bits: usize) {
         let Some(word) = self.leaves.get(leaf) else { return };
         word.store(word.load(Relaxed) | bits, Relaxed);
-        let mut below = leaf;
-        if let Some(mid) = self.mids.get(leaf / WORD_BITS) {
-            mid.store(mid.load(Relaxed) | 1 << (leaf % WORD_BITS), Relaxed);
-            below = leaf / WORD_BITS;
+        let mut number = leaf;
+        for level in [self.mids, self.uppers] {
+            if let Some(word) = level.get(number / WORD_BITS) {
+                word.set(word.get() | 1 << (number % WORD_BITS));
+                number /= WORD_BITS;
+            }
         }
-        self.top.set(self.top.get() | 1 << below);
+        self.top.set(self.top.get() | 1 << (number % WORD_BITS));
     }
 
     /// Whether every summary says what lies below it.
     pub(crate) fn summaries_agree(self) -> bool {
-        let agree = |summary: usize, below: &[AtomicUsize]| {
-            let expected =
-                below.iter().enumerate().fold(0, |sum, (i, w)| sum | usize::from(w.load(Relaxed) != 0) << i);
-            summary == expected
+        let bit = |(number, empty): (usize, bool)| usize::from(!empty) << number;
+        let of_leaves = |word: usize| {
+            let below = self.leaves.iter().skip(word * WORD_BITS).take(WORD_BITS);
+            below.map(|leaf| leaf.load(Relaxed) == 0).enumerate().map(bit).sum::<usize>()
         };
-        if self.mids.is_empty() {
-            agree(self.top.get(), self.leaves)
-        } else {
-            agree(self.top.get(), self.mids)
-                && self.mids.iter().zip(self.leaves.chunks(WORD_BITS)).all(|(m, w)| agree(m.load(Relaxed), w))
-        }
+        let of_words = |words: &[Cell<usize>], word: usize| {
+            let below = words.iter().skip(word * WORD_BITS).take(WORD_BITS);
+            below.map(|word| word.get() == 0).enumerate().map(bit).sum::<usize>()
+        };
+        let all = |words: &[Cell<usize>], expected: &dyn Fn(usize) -> usize| {
+            words.iter().enumerate().all(|(number, word)| word.get() == expected(number))
+        };
+        let top = match (self.mids, self.uppers) {
+            ([], _) => of_leaves(0),
+            (mids, []) => of_words(mids, 0),
+            (_, uppers) => of_words(uppers, 0),
+        };
+        self.top.get() == top | self.sentinel
+            && all(self.mids, &of_leaves)
+            && all(self.uppers, &|word| of_words(self.mids, word))
     }
 }
 
-/// Clears the lowest set bit: its position, and what is left of the word.
-#[inline]
-fn take_lowest(word: &AtomicUsize) -> (usize, usize) {
-    let bits = word.load(Relaxed);
-    let left = bits & bits.wrapping_sub(1);
-    word.store(left, Relaxed);
-    (bits.trailing_zeros() as usize, left)
+/// The position of the lowest set bit.
+fn lowest(word: usize) -> Option<usize> {
+    (word != 0).then(|| word.trailing_zeros() as usize)
+}
+
+/// The position, over all words, of the lowest set bit of one word.
+fn below(word: usize, words: &[Cell<usize>]) -> Option<usize> {
+    Some(word * WORD_BITS + lowest(words.get(word)?.get())?)
+}
+
+/// Clears a bit if what it summarises is empty: whether the word is empty then.
+fn clear(word: &Cell<usize>, bit: usize, empty: bool) -> bool {
+    word.set(word.get() & !(usize::from(empty) << bit));
+    word.get() == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec::Vec;
+    use std::{vec, vec::Vec};
 
-    fn words(count: usize) -> Vec<AtomicUsize> {
-        (0..count).map(|_| AtomicUsize::new(0)).collect()
+    fn words(bits: usize) -> Vec<Cell<usize>> {
+        vec![Cell::new(0); if bits <= WORD_BITS { 0 } else { bits.div_ceil(WORD_BITS) }]
     }
 
     #[test]
     fn blocks_come_out_lowest_first_and_go_back_in_any_order() {
-        for leaves in [1, 2, WORD_BITS, WORD_BITS + 1, 3 * WORD_BITS] {
+        for count in [1, 2, WORD_BITS, WORD_BITS + 1, 3 * WORD_BITS, WORD_BITS * WORD_BITS + 1] {
             let top = Cell::new(0);
-            let mids = words(if leaves <= WORD_BITS { 0 } else { leaves.div_ceil(WORD_BITS) });
-            let leaf_words = words(leaves);
-            let map = Bitmap { top: &top, mids: &mids, leaves: &leaf_words };
-            for leaf in 0..leaves {
+            let leaves: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+            let mids = words(count);
+            let uppers = words(mids.len());
+            let map = Bitmap { top: &top, sentinel: 0, uppers: &uppers, mids: &mids, leaves: &leaves };
+            for leaf in 0..count {
                 map.put(leaf, usize::MAX);
             }
-            for index in 0..leaves * WORD_BITS {
-                assert_eq!(map.take().unwrap(), Some(index));
-                assert!(map.summaries_agree());
+            assert!(map.summaries_agree());
+            for index in 0..count * WORD_BITS {
+                assert_eq!(map.take(), Some(index));
             }
-            assert_eq!(map.take().unwrap(), None);
-            for index in (0..leaves * WORD_BITS).rev().step_by(3) {
+            assert!(map.summaries_agree());
+            assert_eq!(map.take(), None);
+            for index in (0..count * WORD_BITS).rev().step_by(3) {
                 map.put(index / WORD_BITS, 1 << (index % WORD_BITS));
-                assert!(map.summaries_agree());
             }
+            assert!(map.summaries_agree());
         }
     }
 
     #[test]
     fn a_summary_that_leads_past_the_end_is_not_followed() {
         let top = Cell::new(1 << 5);
-        let leaves = words(2);
-        assert!(Bitmap { top: &top, mids: &[], leaves: &leaves }.take().is_err());
-        let mids = words(2);
-        assert!(Bitmap { top: &top, mids: &mids, leaves: &leaves }.take().is_err());
+        let leaves = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let (none, words) = ([], [Cell::new(0), Cell::new(0)]);
+        let map = |uppers, mids| Bitmap { top: &top, sentinel: 0, uppers, mids, leaves: &leaves };
+        assert_eq!(map(&none, &none).take(), None);
+        assert_eq!(map(&none, &words).take(), None);
+        assert_eq!(map(&words, &words).take(), None);
     }
 }

@@ -10,8 +10,8 @@ use core::alloc::Layout;
 /// The most pools a heap has: one bit of a word each.
 pub const MAX_POOLS: usize = usize::BITS as usize;
 
-/// The most blocks a pool has: three levels of words.
-pub const MAX_BLOCKS: usize = MAX_POOLS * MAX_POOLS * MAX_POOLS;
+/// The most blocks a pool has: four levels of words.
+pub const MAX_BLOCKS: usize = MAX_POOLS * MAX_POOLS * MAX_POOLS * MAX_POOLS;
 
 /// One pool: how large its blocks are, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

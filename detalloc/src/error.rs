@@ -88,6 +88,23 @@ impl fmt::Display for ResizeError {
 
 impl error::Error for ResizeError {}
 
+/// What was in use when a heap was destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StillLive {
+    /// Live blocks.
+    pub blocks: usize,
+    /// Their size together, in bytes: whole blocks.
+    pub bytes: usize,
+}
+
+impl fmt::Display for StillLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} blocks of {} bytes together were still in use", self.blocks, self.bytes)
+    }
+}
+
+impl error::Error for StillLive {}
+
 /// The rest of an arena is too small. Nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArenaFull {

@@ -2,11 +2,12 @@
 
 use crate::{
     allocate::Allocate,
-    class::class_of,
-    config::{Borrow, Config},
-    error::{AllocError, FreeError, InitError},
-    pool::Pool,
-    region::Header,
+    class::key_of,
+    config::Config,
+    error::{AllocError, FreeError, InitError, StillLive},
+    policy::{Checked, Policy, Unchecked},
+    pool::{Parts, Pool},
+    region::Region,
     stats::Meter,
     sync::Ordering::Relaxed,
     validate::{self, Corruption},
@@ -18,14 +19,14 @@ use core::{alloc::Layout, cell::Cell, marker::PhantomData, mem::MaybeUninit, ptr
 /// It may be sent to another thread but not shared; other threads free through [`Heap::remote`] and look through
 /// [`Heap::meter`].
 #[derive(Debug)]
-pub struct Heap<'r> {
-    header: &'r Header,
+pub struct Heap<'r, P: Policy = Checked> {
+    region: Region<'r>,
     /// `Send`, not `Sync` (I3).
-    owner: PhantomData<Cell<()>>,
+    owner: PhantomData<(Cell<()>, P)>,
 }
 
 // SAFETY: (I3) sending the heap sends the only access to the cells; all else is shared soundly (I2, I4).
-unsafe impl Send for Heap<'_> {}
+unsafe impl<P: Policy> Send for Heap<'_, P> {}
 
 impl<'r> Heap<'r> {
     /// Sets up a heap at the first suitably aligned address of `region`, and touches every page of it, so that no
@@ -38,23 +39,43 @@ impl<'r> Heap<'r> {
     /// # Time complexity
     /// Linear in the size of the metadata and the number of pages. Not for real-time paths.
     pub fn new(region: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
-        Ok(Self { header: Header::build(region, config)?, owner: PhantomData })
+        Ok(Self { region: Region::build(region, config)?, owner: PhantomData })
     }
 
-    /// Takes over blocks that other threads have freed, from at most `groups` groups of 64 to 4096 blocks each: how
-    /// many blocks. None is no sign that none are left: a group that was announced twice is empty the second time.
-    /// Allocation does this by itself when a class has run dry; calling it at a quiet moment keeps that path rare.
+    /// As [`Heap::new`], for a heap whose frees are not checked: fewer instructions, and no forgiveness.
+    ///
+    /// # Errors
+    /// As [`Heap::new`].
+    ///
+    /// # Time complexity
+    /// As [`Heap::new`].
+    ///
+    /// # Safety
+    /// Every block that is given back, here or by another thread, is live and one of this heap's.
+    pub unsafe fn unchecked(
+        region: &'r mut [MaybeUninit<u8>],
+        config: &Config,
+    ) -> Result<Heap<'r, Unchecked>, InitError> {
+        Ok(Heap { region: Region::build(region, config)?, owner: PhantomData })
+    }
+}
+
+impl<'r, P: Policy> Heap<'r, P> {
+    /// Takes over blocks that other threads have freed, from at most `groups` groups of 64 to 4096 blocks each (of 2^18 in
+    /// a pool of more than 2^18 blocks): how many blocks. None is no sign that none are left: a group that was announced
+    /// twice is empty the second time. Allocation does this by itself when a class has run dry; calling it at a quiet
+    /// moment keeps that path rare.
     ///
     /// # Time complexity
     /// Linear in `groups`, whatever other threads do.
     pub fn adopt_remote_frees(&mut self, groups: usize) -> usize {
         let mut adopted = 0;
         for _ in 0..groups {
-            let pending = self.header.pending.0.load(Relaxed);
+            let pending = self.region.header().pending.0.load(Relaxed);
             if pending == 0 {
                 break;
             }
-            adopted += self.adopt(pending.trailing_zeros() as usize);
+            adopted += self.region.adopt(pending.trailing_zeros() as usize);
         }
         adopted
     }
@@ -62,22 +83,22 @@ impl<'r> Heap<'r> {
     /// The handle with which any thread gives blocks back.
     #[must_use]
     pub fn remote(&self) -> RemoteFree<'r> {
-        RemoteFree { header: self.header }
+        RemoteFree { region: self.region }
     }
 
     /// The handle with which any thread reads the counts.
     #[must_use]
     pub fn meter(&self) -> Meter<'r> {
-        Meter::new(self.header)
+        Meter::new(self.region)
     }
 
     /// How many blocks are live. Blocks that other threads have freed count until they are adopted.
     ///
     /// # Time complexity
-    /// Linear in the number of pools.
+    /// Linear in the number of blocks, 64 at a time.
     #[must_use]
     pub fn live_blocks(&self) -> usize {
-        self.header.pools().iter().map(|pool| pool.used.load(Relaxed) as usize).sum()
+        self.region.all().map(Parts::used).sum()
     }
 
     /// Checks every invariant of the metadata. Reads only, and never outside the region, unless what overwrote the
@@ -89,142 +110,131 @@ impl<'r> Heap<'r> {
     /// # Time complexity
     /// Linear in the number of blocks. Not for real-time paths.
     pub fn validate(&self) -> Result<(), Corruption> {
-        validate::check(self.header)
+        validate::check(self.region)
     }
 
+    /// Fetches what the next allocation of this layout will need into the cache: the pool and the block that it would
+    /// hand out. A hint: it changes nothing.
+    ///
+    /// # Time complexity
+    /// Constant.
     #[inline]
-    fn note_taken(&self, number: usize, pool: &Pool) {
-        let available = self.header.available.get();
-        self.header.available.set(available & !(usize::from(pool.is_empty()) << number));
+    pub fn prefetch(&self, layout: Layout) {
+        let key = key_of(layout.size(), layout.align().wrapping_sub(1));
+        if key < self.region.header().keys {
+            prefetch(self.region.pool_for(key).lowest_free());
+        }
     }
 
+    /// Takes every block back at once. The counts of what has been go on.
+    ///
+    /// # Time complexity
+    /// Linear in the size of the metadata. Not for real-time paths.
+    ///
+    /// # Safety
+    /// Nothing may use any block afterwards, and no other thread is freeing one.
+    pub unsafe fn reset(&mut self) {
+        self.region.refill();
+    }
+
+    /// Ends the heap, which gives its region back to the caller, and says whether anything was still in use. Dropping the
+    /// heap does the same in silence.
+    ///
+    /// # Errors
+    /// [`StillLive`] if and only if a block is live, one that another thread has freed not included. The heap is gone all
+    /// the same; whoever holds a block holds memory that now belongs to the region's owner.
+    ///
+    /// # Time complexity
+    /// Linear in the number of blocks, 64 at a time. Not for real-time paths.
+    pub fn destroy(mut self) -> Result<(), StillLive> {
+        self.adopt_remote_frees(usize::MAX);
+        let (mut blocks, mut bytes) = (0, 0);
+        for parts in self.region.all() {
+            blocks += parts.used();
+            bytes += parts.used() * parts.pool.block_bytes;
+        }
+        if blocks == 0 { Ok(()) } else { Err(StillLive { blocks, bytes }) }
+    }
+
+    /// The whole of an allocation but for the reason of a refusal.
     #[inline]
-    fn put(&mut self, number: usize, pool: &Pool, index: usize) -> Result<(), FreeError> {
-        if !pool.put(index) {
-            return Err(FreeError::DoubleFree);
+    fn take(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        let align_mask = layout.align().wrapping_sub(1);
+        let key = key_of(layout.size(), align_mask);
+        if key >= self.region.header().keys {
+            return self.region.take_odd(align_mask, key);
         }
-        self.header.available.set(self.header.available.get() | 1 << number);
-        Ok(())
-    }
-
-    /// The class has run dry, or its blocks are not aligned enough: adopt, borrow or refuse. Constant time.
-    #[cold]
-    fn allocate_elsewhere(&mut self, wanted: usize, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let from = u32::try_from(wanted).ok().and_then(|wanted| usize::MAX.checked_shl(wanted)).unwrap_or(0);
-        let fitting = self.header.aligned_pools(layout.align()) & from;
-        if fitting == 0 {
-            return Err(self.unsupported(layout));
+        let pool = self.region.pool_for(key);
+        if !is_aligned_enough(pool, align_mask) {
+            return self.region.take_odd(align_mask, key);
         }
-        let own = fitting & fitting.wrapping_neg();
-        let eligible = match self.header.borrow {
-            Borrow::Larger => fitting,
-            Borrow::Never => own,
-        };
-        for _ in 0..ADOPTIONS {
-            let pending = self.header.pending.0.load(Relaxed) & eligible;
-            let available = self.header.available.get() & eligible;
-            // Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
-            let from = if pending & own != 0 { own } else { pending };
-            let enough = available & own != 0 || (available != 0 && from != own);
-            if from == 0 || enough || self.adopt(from.trailing_zeros() as usize) > 0 {
-                break;
-            }
+        match pool.take(&self.region.header().available) {
+            Some(block) => Some(block),
+            None => self.region.take_dry(align_mask, pool),
         }
-        let own = own.trailing_zeros() as usize;
-        let number = (self.header.available.get() & eligible).trailing_zeros() as usize;
-        let Some(pool) = self.header.pools().get(number) else {
-            if let Some(refusing) = self.header.pools().get(own) {
-                increment(&refusing.refused);
-                return Err(AllocError::Exhausted { block_bytes: refusing.block_bytes as usize });
-            }
-            return Err(AllocError::Corrupt);
-        };
-        let Ok(Some(block)) = pool.take() else { return Err(AllocError::Corrupt) };
-        self.note_taken(number, pool);
-        if number != own {
-            if let Some(borrower) = self.header.pools().get(own) {
-                increment(&borrower.borrowed);
-            }
-        }
-        Ok(block)
-    }
-
-    #[cold]
-    fn unsupported(&self, layout: Layout) -> AllocError {
-        increment(&self.header.unsupported);
-        AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() }
-    }
-
-    /// Takes over one group of blocks that other threads have freed.
-    fn adopt(&mut self, number: usize) -> usize {
-        let Some((pool, remote)) = self.header.pool_and_remote(number) else { return 0 };
-        let mut adopted = 0;
-        let frees = pool.remote(number, &self.header.pending.0, remote);
-        frees.collect_group(|leaf, bits| adopted += pool.adopt(leaf, bits));
-        if adopted > 0 {
-            self.header.available.set(self.header.available.get() | 1 << number);
-            remote.freed.store(remote.freed.load(Relaxed).saturating_add(adopted), Relaxed);
-        }
-        adopted as usize
     }
 }
 
 // SAFETY: (I1, I2, I5) a block is cut from its own pool, whose shape fits the layout, and is live until it is freed.
-unsafe impl Allocate for Heap<'_> {
+unsafe impl<P: Policy> Allocate for Heap<'_, P> {
     #[inline]
     fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        let class = class_of(layout.size(), layout.align());
-        let Some(&wanted) = self.header.class_map().get(class) else { return Err(self.unsupported(layout)) };
-        let wanted = usize::from(wanted);
-        match self.header.pools().get(wanted) {
-            Some(pool) if layout.align() <= pool.align() => match pool.take() {
-                Ok(Some(block)) => {
-                    self.note_taken(wanted, pool);
-                    Ok(block)
-                }
-                Ok(None) => self.allocate_elsewhere(wanted, layout),
-                Err(_) => Err(AllocError::Corrupt),
-            },
-            _ => self.allocate_elsewhere(wanted, layout),
-        }
+        self.take(layout).ok_or_else(|| self.region.reason(layout))
     }
 
     #[inline]
     unsafe fn free(&mut self, block: NonNull<u8>) -> Result<(), FreeError> {
-        let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
-        self.put(number, pool, index)
-    }
-
-    #[inline]
-    unsafe fn free_layout(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError> {
-        let class = class_of(layout.size(), layout.align());
-        if let Some(&number) = self.header.class_map().get(class) {
-            let number = usize::from(number);
-            if let Some(pool) = self.header.pools().get(number) {
-                if let Some(index) = pool.index_of(block.as_ptr().addr()) {
-                    return self.put(number, pool, index);
-                }
+        let address = block.as_ptr().addr();
+        let pool = if P::CHECKED {
+            match self.region.pool_of(address) {
+                Some(pool) => pool,
+                None => return Err(FreeError::Foreign),
             }
+        } else {
+            // SAFETY: the promise made to `Heap::unchecked`.
+            unsafe { self.region.pool_of_block(address) }
+        };
+        let index = pool.quotient(address);
+        if index >= usize::from(pool.limit) {
+            return self.region.put_odd(block);
         }
-        // SAFETY: the caller's promise is the same.
-        unsafe { self.free(block) }
+        // SAFETY: just compared.
+        let was_live = if P::CHECKED {
+            unsafe { pool.put::<true>(index, &self.region.header().available) }
+        } else {
+            // SAFETY: as above.
+            unsafe { pool.put::<false>(index, &self.region.header().available) }
+        };
+        if was_live { Ok(()) } else { Err(FreeError::DoubleFree) }
     }
 
     fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
-        let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let Some(pool) = self.header.pools().get(number) else { return Err(FreeError::Foreign) };
-        if pool.is_live(index) { Ok(pool.block_bytes as usize) } else { Err(FreeError::DoubleFree) }
+        let (parts, index) = self.region.find(block)?;
+        if parts.is_live(index) { Ok(parts.pool.block_bytes) } else { Err(FreeError::DoubleFree) }
     }
 }
 
-/// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
-/// finds nothing where an announcement has been collected together with the one before it.
-const ADOPTIONS: usize = 4;
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "what is cut off are ones, so that it stays large")]
+fn is_aligned_enough(pool: &Pool, align_mask: usize) -> bool {
+    align_mask as u16 <= pool.align_mask
+}
 
-/// Counts one up, by plain load and store: only the owner counts.
-fn increment(count: &core::sync::atomic::AtomicU32) {
-    count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+/// Asks the processor to fetch the line at an address that need not be valid.
+#[inline]
+fn prefetch(address: *const u8) {
+    #[cfg(all(target_arch = "x86_64", target_feature = "sse"))]
+    // SAFETY: a hint, which never faults.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: as above.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) address, options(nostack, readonly, preserves_flags));
+    }
+    #[cfg(not(any(all(target_arch = "x86_64", target_feature = "sse"), target_arch = "aarch64")))]
+    let _ = address;
 }
 
 /// Gives blocks back to a heap from any thread, beside its owner.
@@ -233,7 +243,7 @@ fn increment(count: &core::sync::atomic::AtomicU32) {
 /// dry. Wait-free where the target has single-instruction exchanges (x86-64, AArch64 with LSE), lock-free elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteFree<'r> {
-    header: &'r Header,
+    region: Region<'r>,
 }
 
 // SAFETY: (I2, I4) only shapes and atomics are touched, never a `Cell`.
@@ -245,8 +255,9 @@ impl RemoteFree<'_> {
     /// Gives a block back.
     ///
     /// # Errors
-    /// As [`Allocate::free`]. A block that another thread has freed in the meantime is told as [`FreeError::DoubleFree`] too.
-    /// Only a second free that runs at the very moment at which the owner takes over the first one can go unseen.
+    /// As [`Allocate::free`]. A block that another thread has freed in the meantime is told as
+    /// [`FreeError::DoubleFree`] too. Only a second free that runs at the very moment at which the owner takes over the
+    /// first one can go unseen.
     ///
     /// # Time complexity
     /// Constant: three atomic operations, whatever other threads do (see the type for targets without such).
@@ -254,11 +265,9 @@ impl RemoteFree<'_> {
     /// # Safety
     /// As [`Allocate::free`]; and a double free that goes unseen gives the block back for whoever has it next.
     pub unsafe fn free(&self, block: NonNull<u8>) -> Result<(), FreeError> {
-        let (number, index) = self.header.find(block.as_ptr().addr())?;
-        let Some((pool, remote)) = self.header.pool_and_remote(number) else {
-            return Err(FreeError::Foreign);
-        };
-        let frees = pool.remote(number, &self.header.pending.0, remote);
-        if pool.is_free(index) || !frees.announce(index) { Err(FreeError::DoubleFree) } else { Ok(()) }
+        let (parts, index) = self.region.find(block)?;
+        let number = parts.pool.bit.trailing_zeros() as usize;
+        let frees = parts.remote(number, &self.region.header().pending.0);
+        if parts.is_free(index) || !frees.announce(index) { Err(FreeError::DoubleFree) } else { Ok(()) }
     }
 }

@@ -42,10 +42,13 @@ pub mod class;
 mod config;
 mod error;
 mod heap;
+mod opaque;
 mod plan;
+mod policy;
 mod pool;
 mod region;
 mod remote;
+mod slow;
 mod stats;
 mod sync;
 mod validate;
@@ -54,9 +57,10 @@ pub use crate::{
     allocate::Allocate,
     arena::Arena,
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
-    error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError},
+    error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError, StillLive},
     heap::{Heap, RemoteFree},
     plan::MAX_ALIGN_BYTES,
+    policy::{Checked, Policy, Unchecked},
     stats::{Meter, PoolStats, Stats},
     validate::{Broken, Corruption},
 };

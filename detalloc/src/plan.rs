@@ -1,14 +1,14 @@
 //! Where everything lies in a region: computed in `const`, from the configuration alone.
 //!
-//! From the region's aligned start: header, pools, their remote words, bitmaps, class map, page table, blocks. The blocks of
-//! the largest class come first, because the alignment of a pool never exceeds that of its block size, and so
-//! little is lost between them.
+//! From the region's aligned start: header, class map, pools, their ledgers, bitmaps, page table, blocks. The metadata lies
+//! below the blocks, so that writing past a block's end never meets it. The blocks of the largest class come first,
+//! because the alignment of a pool never exceeds that of its block size, and so little is lost between them.
 
 use crate::{
-    class::class_of,
+    class::{MIN_KEY, key_of},
     config::{Config, MAX_POOLS},
-    pool::Pool,
-    region::{Header, Remote},
+    pool::{Ledger, Pool, leaf_count},
+    region::Header,
 };
 
 /// The strictest alignment of a block, in bytes: a page. Blocks are aligned to their size's largest power of two, up to
@@ -22,6 +22,12 @@ const MAX_PAGES: usize = 4096;
 /// The smallest page, in bytes: a cache line, to which every pool is aligned anyway.
 const MIN_PAGE_BITS: u32 = 6;
 
+/// Where the class map begins: right behind the header, so that its address needs no instruction.
+pub(crate) const CLASS_MAP: usize = size_of::<Header>();
+
+/// What the class map holds: the distance of a pool from the region's aligned start, in bytes.
+pub(crate) type PoolOffset = u16;
+
 const WORD_BITS: usize = usize::BITS as usize;
 const WORD_BYTES: usize = size_of::<usize>();
 
@@ -30,12 +36,12 @@ const WORD_BYTES: usize = size_of::<usize>();
 pub(crate) struct Plan {
     pub(crate) align: usize,
     pub(crate) bytes: usize,
+    /// Entries of the class map: requests of a key past it fit no pool.
+    pub(crate) keys: usize,
     pub(crate) pools: usize,
-    pub(crate) remotes: usize,
+    pub(crate) ledgers: usize,
+    /// Start of each pool's free leaves.
     pub(crate) words: [usize; MAX_POOLS],
-    pub(crate) class_map: usize,
-    /// Entries of the class map: requests of a class past it fit no pool.
-    pub(crate) classes: usize,
     pub(crate) page_table: usize,
     /// Entries of the page table.
     pub(crate) pages: usize,
@@ -51,15 +57,11 @@ pub(crate) const fn block_align(block_bytes: usize) -> usize {
     if natural < MAX_ALIGN_BYTES { natural } else { MAX_ALIGN_BYTES }
 }
 
-/// Words of a pool's lowest level: a bit a block.
-pub(crate) const fn leaf_words(blocks: usize) -> usize {
-    blocks.div_ceil(WORD_BITS)
-}
-
-/// Words of a pool's middle level: none where one word summarises all leaves.
-pub(crate) const fn mid_words(blocks: usize) -> usize {
-    let leaves = leaf_words(blocks);
-    if leaves <= WORD_BITS { 0 } else { leaves.div_ceil(WORD_BITS) }
+/// Words of a pool's middle and upper level: none where one word summarises all that is below.
+pub(crate) const fn summary_words(leaves: usize) -> (usize, usize) {
+    let mids = if leaves <= WORD_BITS { 0 } else { leaves.div_ceil(WORD_BITS) };
+    let uppers = if mids <= WORD_BITS { 0 } else { mids.div_ceil(WORD_BITS) };
+    (mids, uppers)
 }
 
 const fn align_up(offset: usize, align: usize) -> Option<usize> {
@@ -91,14 +93,15 @@ impl Plan {
     /// The plan, or nothing where it exceeds the address space.
     pub(crate) const fn checked(config: &Config) -> Option<Self> {
         let pools = config.pools();
+        // Keys of pools are far below zero, so this is how far the last one lies above the lowest.
+        let keys = key_of(pools[pools.len() - 1].block_bytes, 0).abs_diff(MIN_KEY) + 1;
         let mut plan = Self {
-            align: align_of::<Pool>(),
+            align: align_of::<Header>(),
             bytes: 0,
-            pools: size_of::<Header>().next_multiple_of(align_of::<Pool>()),
-            remotes: 0,
+            keys,
+            pools: (CLASS_MAP + keys * size_of::<PoolOffset>()).next_multiple_of(align_of::<Pool>()),
+            ledgers: 0,
             words: [0; MAX_POOLS],
-            class_map: 0,
-            classes: class_of(pools[pools.len() - 1].block_bytes, 1) + 1,
             page_table: 0,
             pages: 0,
             page_bits: MIN_PAGE_BITS,
@@ -106,8 +109,9 @@ impl Plan {
             pool_blocks: [0; MAX_POOLS],
         };
 
-        plan.remotes = plan.pools + pools.len() * size_of::<Pool>();
-        let mut offset = plan.remotes + pools.len() * size_of::<Remote>();
+        plan.ledgers = plan.pools + pools.len() * size_of::<Pool>();
+        let mut offset = plan.ledgers + pools.len() * size_of::<Ledger>();
+        let mut least_end = 0;
         let mut block_bytes = 0_usize;
         let mut pool = 0;
         while pool < pools.len() {
@@ -115,10 +119,14 @@ impl Plan {
             if align > plan.align {
                 plan.align = align;
             }
-            plan.words[pool] = offset;
-            // Free leaves and their summaries, and the leaves of the remote frees.
-            let words = 2 * leaf_words(pools[pool].blocks) + mid_words(pools[pool].blocks);
-            offset += words * WORD_BYTES;
+            let leaves = leaf_count(pools[pool].blocks);
+            let (mids, uppers) = summary_words(leaves);
+            // The announced leaves lie below.
+            plan.words[pool] = offset + leaves * WORD_BYTES;
+            // Overwritten summaries lead no further than this.
+            least_end = plan.words[pool] + (WORD_BITS + 1) * WORD_BYTES;
+            // One free leaf more than there are: the sentinel.
+            offset += (2 * leaves + 1 + mids + uppers) * WORD_BYTES;
             block_bytes = some!(
                 block_bytes.checked_add(some!(pools[pool].block_bytes.checked_mul(pools[pool].blocks)))
             );
@@ -140,14 +148,16 @@ impl Plan {
         }
         plan.pages = end.div_ceil(page_bytes);
 
-        plan.class_map = offset;
-        plan.page_table = plan.class_map + plan.classes;
+        plan.page_table = offset;
         plan.blocks = some!(align_up(plan.page_table + plan.pages, plan.align));
         while pool < pools.len() {
             plan.pool_blocks[pool] = some!(plan.pool_blocks[pool].checked_add(plan.blocks));
             pool += 1;
         }
         plan.bytes = some!(plan.blocks.checked_add(end));
+        if plan.bytes < least_end {
+            plan.bytes = least_end;
+        }
         // Room for the slack of a misaligned region, and the limit that `Layout` sets to a size.
         if plan.bytes > isize::MAX as usize - 2 * plan.align {
             return None;

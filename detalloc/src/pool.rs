@@ -1,193 +1,379 @@
-//! One pool: its shape, its free blocks and its counts, in one cache line.
+//! One pool: its shape, its free blocks and its high water, in one cache line; and a ledger for what is rarely needed.
+//!
+//! A pool of up to [`SHORT_BLOCKS`] blocks has two levels of bitmap, and [`Pool::take`] and [`Pool::put`] serve it without
+//! a branch that depends on data. Three tricks keep them short:
+//!
+//! - The *sentinel*: `top` has one more bit than there are leaves, always set, and the words have one more leaf. In an
+//!   empty pool the sentinel is the lowest bit and leads to a block number past the end. So *is there a free block* and
+//!   *is the number sound* are one comparison, with `limit`. In a pool of 64 leaves, `top` has no room for the bit and
+//!   needs none: `trailing_zeros` of nothing is 64.
+//! - A deeper pool has a `limit` of 0, so that the same comparison leads it to the longer way.
+//! - *High water* costs nothing when allocating. The lowest free block is taken first, so when block `n` is handed out,
+//!   all below are live: the most blocks ever live is one more than the highest number ever handed out. That one is
+//!   either live or was freed, and is noted then.
 
 use crate::{
-    bitmap::{Bitmap, Overwritten},
+    bitmap::{Bitmap, WORD_BITS},
     config::PoolConfig,
-    plan::{block_align, leaf_words, mid_words},
-    region::Remote,
+    opaque::opaque,
+    plan::{block_align, summary_words},
     remote::RemoteFrees,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
-use core::{cell::Cell, ptr::NonNull, slice, sync::atomic::AtomicU32};
+use core::{
+    cell::Cell,
+    ptr::NonNull,
+    slice,
+    sync::atomic::{AtomicI32, AtomicU32},
+};
 
-const WORD_BITS: usize = usize::BITS as usize;
+/// The most blocks that two levels hold.
+pub(crate) const SHORT_BLOCKS: usize = WORD_BITS * WORD_BITS;
 
-/// A pool. The fields down to `mids` never change (I2); `top` is the owner's (I3); the counts are written by the
-/// owner and read by anyone (I4).
+/// A pool. `top` is the owner's (I3), `highest_freed` is written by the owner and read by anyone (I4), and the rest never
+/// changes (I2).
 #[repr(C, align(64))]
 pub(crate) struct Pool {
     base: NonNull<u8>,
-    /// The free leaves, then the remote leaves, then the middle words.
-    words: NonNull<AtomicUsize>,
+    /// The free leaves and a sentinel, then the middle words, then the upper ones. Below, in reverse order, the announced
+    /// leaves.
+    leaves: NonNull<AtomicUsize>,
     /// Multiplicative inverse of the odd part of the block size.
     inverse: usize,
-    pub(crate) block_bytes: u32,
-    pub(crate) blocks: u32,
-    leaves: u32,
-    align: u16,
-    mids: u16,
+    pub(crate) block_bytes: usize,
     top: Cell<usize>,
-    pub(crate) used: AtomicU32,
-    pub(crate) peak: AtomicU32,
+    /// The bit that stands for this pool in masks of pools.
+    pub(crate) bit: usize,
+    /// Free blocks less one, so that a borrow says that the last one was taken.
+    spare: Cell<u32>,
+    /// The highest block number ever freed, or -1.
+    highest_freed: AtomicI32,
+    /// Number of blocks; 0 in a pool of more than two levels.
+    pub(crate) limit: u16,
+    /// The alignment of every block, in bytes, less one.
+    pub(crate) align_mask: u16,
+}
+
+/// What one pool needs rarely. `groups` is written by other threads, the counts by the owner, `blocks` never (I2, I4).
+#[repr(C)]
+pub(crate) struct Ledger {
+    /// A bit a group of leaves with blocks that wait to be adopted.
+    pub(crate) groups: AtomicUsize,
+    /// Number of blocks.
+    pub(crate) blocks: u32,
+    /// Requests of this class that were refused.
     pub(crate) refused: AtomicU32,
+    /// Requests of this class that a larger one served.
     pub(crate) borrowed: AtomicU32,
+    /// Blocks adopted so far.
+    pub(crate) freed: AtomicU32,
+}
+
+impl Ledger {
+    pub(crate) fn new(config: PoolConfig) -> Self {
+        Self {
+            groups: AtomicUsize::new(0),
+            // `Config::new` bounds it far below.
+            blocks: u32::try_from(config.blocks).unwrap_or(u32::MAX),
+            refused: AtomicU32::new(0),
+            borrowed: AtomicU32::new(0),
+            freed: AtomicU32::new(0),
+        }
+    }
+}
+
+/// How many leaves this many blocks have.
+pub(crate) const fn leaf_count(blocks: usize) -> usize {
+    blocks.div_ceil(WORD_BITS)
 }
 
 impl Pool {
-    /// A pool whose blocks are all free.
+    /// Pool number `number`, without a free block: see [`Parts::refill`].
+    pub(crate) fn new(
+        config: PoolConfig,
+        number: usize,
+        base: NonNull<u8>,
+        leaves: NonNull<AtomicUsize>,
+    ) -> Self {
+        let short = config.blocks <= SHORT_BLOCKS;
+        let narrow = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+        Self {
+            base,
+            leaves,
+            inverse: inverse_of_odd_part(config.block_bytes),
+            block_bytes: config.block_bytes,
+            top: Cell::new(0),
+            bit: 1 << number,
+            spare: Cell::new(u32::MAX),
+            highest_freed: AtomicI32::new(-1),
+            limit: if short { narrow(config.blocks) } else { 0 },
+            align_mask: narrow(block_align(config.block_bytes) - 1),
+        }
+    }
+
+    /// Takes the lowest free block of a short pool; `available` is the mask of pools that have one. None: there is no free
+    /// block, or the pool is a deeper one.
+    #[inline]
+    pub(crate) fn take(&self, available: &Cell<usize>) -> Option<NonNull<u8>> {
+        let top = self.top.get();
+        let shorter = opaque(top & top.wrapping_sub(1));
+        let first_bytes = opaque(top.trailing_zeros() as usize * size_of::<usize>());
+        // SAFETY: (I1, I6) a short pool has a leaf for every bit of `top` and a sentinel behind them, to which the lowest
+        // bit of an empty `top` leads too; a deeper pool has more leaves than a word has bits.
+        let leaf = unsafe { self.leaves.byte_add(first_bytes).as_ref() };
+        let free = leaf.load(Relaxed);
+        let index = free.trailing_zeros() as usize + first_bytes * (WORD_BITS / size_of::<usize>());
+        if !self.is_short_index(index) {
+            return None;
+        }
+        let left = free & free.wrapping_sub(1);
+        leaf.store(left, Relaxed);
+        let top = if left == 0 { shorter } else { top };
+        self.top.set(top);
+        let (spare, emptied) = self.spare.get().overflowing_sub(1);
+        self.spare.set(spare);
+        let emptied = opaque(usize::from(emptied).wrapping_neg());
+        available.set(available.get() ^ (self.bit & emptied));
+        // SAFETY: (I1, I5) `index` is a block of this pool, and `base` is valid for all of them.
+        Some(unsafe { self.base.add(index * self.block_bytes) })
+    }
+
+    /// Whether the number that [`Pool::take`] found, at most `SHORT_BLOCKS` and a word's bits, is a block.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 64 · 64 + 64; and it spares an instruction")]
+    fn is_short_index(&self, index: usize) -> bool {
+        (index as u16) < self.limit
+    }
+
+    /// Puts back block `index`, below `limit`, of a short pool. `false`: it is free already, here or on its way from
+    /// another thread; `CHECKED` says whether to look.
     ///
     /// # Safety
-    /// `base` begins `config.blocks` blocks and `words` the number of words that the plan gives them, zeroed,
-    /// both valid for as long as the pool is used (I1).
-    pub(crate) unsafe fn new(config: PoolConfig, base: NonNull<u8>, words: NonNull<AtomicUsize>) -> Self {
-        let narrow = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        let narrower = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
-        let pool = Self {
-            base,
-            words,
-            inverse: inverse_of_odd_part(config.block_bytes),
-            // `Config::new` and the plan bound all of these far below the limits of their types.
-            block_bytes: narrow(config.block_bytes),
-            blocks: narrow(config.blocks),
-            leaves: narrow(leaf_words(config.blocks)),
-            align: narrower(block_align(config.block_bytes)),
-            mids: narrower(mid_words(config.blocks)),
-            top: Cell::new(0),
-            used: AtomicU32::new(0),
-            peak: AtomicU32::new(0),
-            refused: AtomicU32::new(0),
-            borrowed: AtomicU32::new(0),
-        };
-        for leaf in 0..leaf_words(config.blocks) {
-            let left = config.blocks - leaf * WORD_BITS;
-            pool.bitmap().put(leaf, if left >= WORD_BITS { usize::MAX } else { (1 << left) - 1 });
-        }
-        pool
-    }
-
-    /// The alignment of every block, in bytes.
+    /// `index < limit`.
     #[inline]
-    pub(crate) fn align(&self) -> usize {
-        usize::from(self.align)
-    }
-
-    /// Address and length of all blocks, in bytes.
-    pub(crate) fn extent(&self) -> (usize, usize) {
-        (self.base.as_ptr().addr(), self.blocks as usize * self.block_bytes as usize)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.top.get() == 0
-    }
-
-    #[inline]
-    pub(crate) fn bitmap(&self) -> Bitmap<'_> {
-        let (leaves, mids) = (self.leaves as usize, usize::from(self.mids));
-        // SAFETY: (I1) the plan gave this pool that many words, and they are atomics, so that sharing is fine (I4).
-        unsafe {
-            Bitmap {
-                top: &self.top,
-                mids: slice::from_raw_parts(self.words.add(2 * leaves).as_ptr(), mids),
-                leaves: slice::from_raw_parts(self.words.as_ptr(), leaves),
-            }
-        }
-    }
-
-    /// The remote frees of this pool, which is number `pool` of its heap.
-    #[inline]
-    pub(crate) fn remote<'a>(
-        &'a self,
-        pool: usize,
-        pools: &'a AtomicUsize,
-        remote: &'a Remote,
-    ) -> RemoteFrees<'a> {
-        RemoteFrees { pools, pool, groups: &remote.groups, leaves: self.remote_leaves() }
-    }
-
-    #[inline]
-    pub(crate) fn remote_leaves(&self) -> &[AtomicUsize] {
-        let leaves = self.leaves as usize;
-        // SAFETY: (I1) the plan put this many words behind the free leaves.
-        unsafe { slice::from_raw_parts(self.words.add(leaves).as_ptr(), leaves) }
-    }
-
-    /// Takes the lowest free block.
-    #[inline]
-    pub(crate) fn take(&self) -> Result<Option<NonNull<u8>>, Overwritten> {
-        let Some(index) = self.bitmap().take()? else { return Ok(None) };
-        if index >= self.blocks as usize {
-            return Err(Overwritten);
-        }
-        let used = self.used.load(Relaxed) + 1;
-        self.used.store(used, Relaxed);
-        self.peak.store(self.peak.load(Relaxed).max(used), Relaxed);
-        // SAFETY: (I1, I5) `index` is a block of this pool, and `base` is valid for all of them.
-        Ok(Some(unsafe { self.base.add(index * self.block_bytes as usize) }))
-    }
-
-    /// Puts back a block that is live. `false`: it is free already, here or on its way from another thread.
-    #[inline]
-    pub(crate) fn put(&self, index: usize) -> bool {
-        if !self.is_live(index) {
+    pub(crate) unsafe fn put<const CHECKED: bool>(&self, index: usize, available: &Cell<usize>) -> bool {
+        let number = index / WORD_BITS;
+        let bit = 1 << (index % WORD_BITS);
+        // SAFETY: (I1, I5) the caller's number is a block's, so it has a leaf.
+        let (leaf, announced) =
+            unsafe { (self.leaves.add(number).as_ref(), self.leaves.offset(!number.cast_signed()).as_ref()) };
+        let free = leaf.load(Relaxed);
+        if CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
             return false;
         }
-        self.bitmap().put(index / WORD_BITS, 1 << (index % WORD_BITS));
-        self.used.store(self.used.load(Relaxed).wrapping_sub(1), Relaxed);
+        leaf.store(free | bit, Relaxed);
+        self.top.set(self.top.get() | 1 << number);
+        self.spare.set(self.spare.get().wrapping_add(1));
+        available.set(available.get() | self.bit);
+        self.note_highest(index);
         true
     }
 
-    /// Whether a block is neither free nor on its way home from another thread.
+    /// Notes that this block was freed, for [`Parts::peak`].
     #[inline]
-    pub(crate) fn is_live(&self, index: usize) -> bool {
-        let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
-        match (self.bitmap().leaves.get(leaf), self.remote_leaves().get(leaf)) {
-            (Some(free), Some(announced)) => (free.load(Relaxed) | announced.load(Relaxed)) & bit == 0,
-            _ => false,
-        }
+    #[expect(clippy::cast_possible_truncation, reason = "a block number is below 2^24")]
+    fn note_highest(&self, index: usize) {
+        let highest = self.highest_freed.load(Relaxed).max((index as u32).cast_signed());
+        self.highest_freed.store(highest, Relaxed);
     }
 
-    /// Puts back the blocks of one leaf that other threads have freed: how many.
-    pub(crate) fn adopt(&self, leaf: usize, bits: usize) -> u32 {
-        let map = self.bitmap();
-        let Some(free) = map.leaves.get(leaf) else { return 0 };
-        let live = bits & !free.load(Relaxed);
-        map.put(leaf, live);
-        self.used.store(self.used.load(Relaxed).wrapping_sub(live.count_ones()), Relaxed);
-        live.count_ones()
-    }
-
-    /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns. No such block
-    /// is.
-    #[inline]
-    pub(crate) fn is_free(&self, index: usize) -> bool {
-        let leaf = self.bitmap().leaves.get(index / WORD_BITS);
-        leaf.is_none_or(|leaf| leaf.load(Relaxed) & (1 << (index % WORD_BITS)) != 0)
-    }
-
-    /// Everything that never changes (I2), word by word.
-    pub(crate) fn shape(&self) -> [usize; 8] {
-        [
-            self.base.as_ptr().addr(),
-            self.words.as_ptr().addr(),
-            self.inverse,
-            self.block_bytes as usize,
-            self.blocks as usize,
-            self.leaves as usize,
-            self.align.into(),
-            self.mids.into(),
-        ]
-    }
-
-    /// The block that begins at this address, if one does.
+    /// The number of the block that would begin at this address, if it is one of this pool's: a number past all others
+    /// otherwise.
     ///
     /// Exact division by multiplication with the inverse modulo 2^w, then rotation: the result exceeds every
     /// quotient unless the block size divides the distance (Granlund and Montgomery, "Division by Invariant Integers
     /// using Multiplication", PLDI 1994, section 9). So one comparison checks range and alignment at once.
     #[inline]
-    pub(crate) fn index_of(&self, address: usize) -> Option<usize> {
+    pub(crate) fn quotient(&self, address: usize) -> usize {
         let distance = address.wrapping_sub(self.base.as_ptr().addr());
-        let index = distance.wrapping_mul(self.inverse).rotate_right(self.block_bytes.trailing_zeros());
-        (index < self.blocks as usize).then_some(index)
+        distance.wrapping_mul(self.inverse).rotate_right(self.block_bytes.trailing_zeros())
+    }
+
+    /// The address of the block that [`Pool::take`] would hand out: somewhere else, maybe, in a pool that has none.
+    #[inline]
+    pub(crate) fn lowest_free(&self) -> *const u8 {
+        let first = self.top.get().trailing_zeros() as usize;
+        // SAFETY: (I1, I6) as in `take`.
+        let leaf = unsafe { self.leaves.add(first).as_ref() };
+        let index = first * WORD_BITS + leaf.load(Relaxed).trailing_zeros() as usize;
+        self.base.as_ptr().wrapping_add(index.wrapping_mul(self.block_bytes))
+    }
+
+    /// Whether the pool has no free block. For the owner.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spare.get() == u32::MAX
+    }
+
+    /// Where the first block begins.
+    pub(crate) fn base(&self) -> NonNull<u8> {
+        self.base
+    }
+
+    /// Everything that never changes (I2), word by word.
+    pub(crate) fn shape(&self) -> [usize; 7] {
+        [
+            self.base.as_ptr().addr(),
+            self.leaves.as_ptr().addr(),
+            self.inverse,
+            self.block_bytes,
+            self.bit,
+            self.limit.into(),
+            self.align_mask.into(),
+        ]
+    }
+}
+
+/// A pool of any depth and its ledger: all that takes a longer way.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) pool: &'a Pool,
+    pub(crate) ledger: &'a Ledger,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn blocks(self) -> usize {
+        self.ledger.blocks as usize
+    }
+
+    /// The bit of `top` that leads past the last leaf.
+    fn sentinel(self) -> usize {
+        let leaves = leaf_count(self.blocks());
+        if leaves < WORD_BITS { 1 << leaves } else { 0 }
+    }
+
+    pub(crate) fn leaves(self) -> &'a [AtomicUsize] {
+        // SAFETY: (I1) the plan gave this pool that many leaves, and they are atomics, so that sharing is fine (I4).
+        unsafe { slice::from_raw_parts(self.pool.leaves.as_ptr(), leaf_count(self.blocks())) }
+    }
+
+    /// The announced leaves, the first one last.
+    fn announced(self) -> &'a [AtomicUsize] {
+        let count = leaf_count(self.blocks());
+        // SAFETY: (I1) the plan put as many below the free ones.
+        unsafe { slice::from_raw_parts(self.pool.leaves.sub(count).as_ptr(), count) }
+    }
+
+    /// The leaves, each as the blocks that are free and those that are announced.
+    pub(crate) fn words(self) -> impl Iterator<Item = (usize, usize)> {
+        let announced = self.announced().iter().rev();
+        self.leaves()
+            .iter()
+            .zip(announced)
+            .map(|(free, announced)| (free.load(Relaxed), announced.load(Relaxed)))
+    }
+
+    /// The bitmap, for the owner.
+    pub(crate) fn bitmap(self) -> Bitmap<'a> {
+        let leaves = self.leaves();
+        let (mids, uppers) = summary_words(leaves.len());
+        // SAFETY: (I1, I3) the plan put the middle and the upper words behind the leaves and their sentinel; only the owner
+        // uses them.
+        unsafe {
+            let words = self.pool.leaves.add(leaves.len() + 1).cast::<Cell<usize>>();
+            Bitmap {
+                top: &self.pool.top,
+                sentinel: self.sentinel(),
+                mids: slice::from_raw_parts(words.as_ptr(), mids),
+                uppers: slice::from_raw_parts(words.add(mids).as_ptr(), uppers),
+                leaves,
+            }
+        }
+    }
+
+    /// The remote frees of this pool, which is number `number` of its heap.
+    pub(crate) fn remote(self, number: usize, pools: &'a AtomicUsize) -> RemoteFrees<'a> {
+        RemoteFrees { pools, pool: number, groups: &self.ledger.groups, leaves: self.announced() }
+    }
+
+    /// Takes the lowest free block, whatever the depth.
+    pub(crate) fn take(self, available: &Cell<usize>) -> Option<NonNull<u8>> {
+        let index = self.bitmap().take().filter(|&index| index < self.blocks())?;
+        self.pool.spare.set(self.pool.spare.get().wrapping_sub(1));
+        if self.pool.is_empty() {
+            available.set(available.get() & !self.pool.bit);
+        }
+        // SAFETY: (I1, I5) `index` is a block of this pool, and `base` is valid for all of them.
+        Some(unsafe { self.pool.base.add(index * self.pool.block_bytes) })
+    }
+
+    /// Puts back blocks of one leaf that are live, whatever the depth.
+    pub(crate) fn put(self, leaf: usize, bits: usize, available: &Cell<usize>) {
+        self.bitmap().put(leaf, bits);
+        self.pool.spare.set(self.pool.spare.get().wrapping_add(bits.count_ones()));
+        available.set(available.get() | self.pool.bit);
+        if let Some(highest) = bits.checked_ilog2() {
+            self.pool.note_highest(leaf * WORD_BITS + highest as usize);
+        }
+    }
+
+    /// The number of the block that begins at this address, if one does.
+    pub(crate) fn index_of(self, address: usize) -> Option<usize> {
+        let index = self.pool.quotient(address);
+        (index < self.blocks()).then_some(index)
+    }
+
+    /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns. No such block
+    /// is.
+    pub(crate) fn is_free(self, index: usize) -> bool {
+        let leaf = self.leaves().get(index / WORD_BITS);
+        leaf.is_none_or(|leaf| leaf.load(Relaxed) & (1 << (index % WORD_BITS)) != 0)
+    }
+
+    /// Whether block `index` is neither free nor on its way home from another thread.
+    pub(crate) fn is_live(self, index: usize) -> bool {
+        let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
+        match (self.leaves().get(leaf), self.announced().iter().nth_back(leaf)) {
+            (Some(free), Some(announced)) => (free.load(Relaxed) | announced.load(Relaxed)) & bit == 0,
+            _ => false,
+        }
+    }
+
+    /// The blocks of a leaf that are not free, as bits.
+    fn taken(self, (number, leaf): (usize, &AtomicUsize)) -> usize {
+        !leaf.load(Relaxed) & self.existing(number)
+    }
+
+    /// The bits of a leaf that stand for blocks.
+    pub(crate) fn existing(self, leaf: usize) -> usize {
+        let left = self.blocks() - leaf * WORD_BITS;
+        if left >= WORD_BITS { usize::MAX } else { (1 << left) - 1 }
+    }
+
+    /// Whether the count of free blocks is what the bitmap says. For the owner.
+    pub(crate) fn counts_agree(self) -> bool {
+        self.blocks() - self.used() == self.pool.spare.get().wrapping_add(1) as usize
+    }
+
+    /// How many blocks are not free.
+    pub(crate) fn used(self) -> usize {
+        self.leaves().iter().enumerate().map(|leaf| self.taken(leaf).count_ones() as usize).sum()
+    }
+
+    /// The most blocks ever live.
+    pub(crate) fn peak(self) -> usize {
+        let highest_live = self.leaves().iter().enumerate().rev().find_map(|(number, leaf)| {
+            let highest = self.taken((number, leaf)).checked_ilog2()?;
+            Some(number * WORD_BITS + highest as usize + 1)
+        });
+        let freed = usize::try_from(self.pool.highest_freed.load(Relaxed) + 1).unwrap_or(0);
+        freed.max(highest_live.unwrap_or(0))
+    }
+
+    /// Makes every block free, and forgets what other threads have announced. High water stays.
+    pub(crate) fn refill(self) {
+        if let Some(highest) = self.peak().checked_sub(1) {
+            self.pool.note_highest(highest);
+        }
+        let map = self.bitmap();
+        self.pool.top.set(self.sentinel());
+        self.pool.spare.set(self.ledger.blocks.wrapping_sub(1));
+        map.mids.iter().chain(map.uppers).for_each(|word| word.set(0));
+        for (number, leaf) in map.leaves.iter().enumerate() {
+            leaf.store(0, Relaxed);
+            map.put(number, self.existing(number));
+        }
+        self.announced().iter().for_each(|leaf| leaf.store(0, Relaxed));
+        self.ledger.groups.store(0, Relaxed);
     }
 }
 
@@ -214,5 +400,10 @@ mod tests {
             let odd = bytes >> bytes.trailing_zeros();
             assert_eq!(odd.wrapping_mul(inverse_of_odd_part(bytes)), 1, "{bytes}");
         }
+    }
+
+    #[test]
+    fn a_pool_fills_a_cache_line() {
+        assert_eq!(size_of::<Pool>(), 64);
     }
 }

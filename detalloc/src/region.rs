@@ -3,21 +3,28 @@
 //! - **(I1)** Every pointer in the metadata was derived from the region by [`Plan`], which divides it without overlap;
 //!   the region is borrowed exclusively for `'r`, so all of it stays valid, and the metadata initialised, for `'r`.
 //! - **(I2)** Shapes (pointers, sizes, counts of blocks, class map, page table, masks) never change after
-//!   [`Header::build`]. Any thread may read them.
+//!   [`Region::build`]. Any thread may read them.
 //! - **(I3)** Every `Cell` is touched only through [`Heap`](crate::Heap), which is not `Sync`: by one thread at a
 //!   time, the owner.
 //! - **(I4)** Every word that two threads may touch is an atomic.
-//! - **(I5)** Block numbers are below the pool's count of blocks before they become addresses.
+//! - **(I5)** Block numbers are below the pool's count of blocks before they become addresses or lead to a leaf.
+//! - **(I6)** The bits of a summary stand for words that exist, or for the sentinel.
+//!
+//! What changes with every operation is compared with its bounds before it is followed, and words that were overwritten
+//! lead to a refusal. What never changes is not looked at again: it lies below the blocks, where no write past the end of
+//! a block arrives, and [`validate`](crate::validate) tells by a seal whether it is what it was.
 
 use crate::{
-    class::GRANULE_BYTES,
+    class::{GRANULE_BYTES, MIN_KEY, key_of},
     config::{Borrow, Config},
-    error::{FreeError, InitError},
-    plan::{MAX_ALIGN_BYTES, Plan},
-    pool::Pool,
-    sync::AtomicUsize,
+    error::InitError,
+    plan::{CLASS_MAP, MAX_ALIGN_BYTES, Plan, PoolOffset},
+    pool::{Ledger, Parts, Pool},
+    sync::{AtomicUsize, Ordering::Relaxed},
 };
-use core::{cell::Cell, fmt, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32};
+use core::{
+    cell::Cell, fmt, marker::PhantomData, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32,
+};
 
 /// Alignments from the granule to the page, each with a mask of the pools that have it.
 const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 1;
@@ -25,39 +32,54 @@ const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as 
 /// Memory is given to a process page by page; no platform has smaller ones.
 const TOUCH_STRIDE_BYTES: usize = 4096;
 
-/// What other threads write for one pool.
-#[repr(C)]
-pub(crate) struct Remote {
-    /// A bit a group of leaves with blocks that wait to be adopted.
-    pub(crate) groups: AtomicUsize,
-    /// Blocks adopted so far; the owner counts.
-    pub(crate) freed: AtomicU32,
-}
+/// The page table holds the distance of a pool from the region's aligned start in units of this many bytes.
+const LINE_BYTES: usize = align_of::<Pool>();
 
-/// The start of every region.
+/// The start of every region. The class map comes right behind it.
 #[repr(C, align(64))]
 pub(crate) struct Header {
-    pools: NonNull<Pool>,
-    remotes: NonNull<Remote>,
-    class_map: NonNull<u8>,
-    page_table: NonNull<u8>,
-    pub(crate) pool_count: usize,
-    pub(crate) classes: usize,
-    pages: usize,
-    page_bits: u32,
-    pub(crate) borrow: Borrow,
+    /// The first key that no pool serves.
+    pub(crate) keys: isize,
+    /// Address of the first block.
     blocks: usize,
-    /// Pools whose blocks have at least the alignment 2^(4 + i).
-    aligned: [usize; ALIGNMENTS],
+    /// Entries of the page table.
+    pub(crate) pages: usize,
+    page_table: NonNull<u8>,
+    page_bits: u32,
     /// Pools with a free block.
     pub(crate) available: Cell<usize>,
+    /// Which pools besides its own a request may take from: all or none.
+    pub(crate) borrow: usize,
+    pools: usize,
+    ledgers: usize,
+    pub(crate) pool_count: usize,
+    /// Pools whose blocks have at least the alignment 2^(4 + i).
+    aligned: [usize; ALIGNMENTS],
     /// Requests that no pool could ever serve.
     pub(crate) unsupported: AtomicU32,
+    /// Why the last request was refused that was.
+    pub(crate) refusal: Cell<Refusal>,
     /// Digests of the shapes here and of all others, by which `validate` knows that it may follow them.
     own_seal: usize,
     seal: usize,
     /// Pools with blocks that wait to be adopted; on a line of its own, because other threads write it.
     pub(crate) pending: Line<AtomicUsize>,
+}
+
+/// Why a request was refused; together with its layout, an [`AllocError`](crate::AllocError).
+#[derive(Clone, Copy)]
+pub(crate) enum Refusal {
+    /// The pool of blocks this large ran dry.
+    Exhausted(usize),
+    Unsupported,
+    Corrupt,
+}
+
+/// A region that was laid out.
+#[derive(Clone, Copy)]
+pub(crate) struct Region<'r> {
+    header: NonNull<Header>,
+    memory: PhantomData<&'r Header>,
 }
 
 /// Writes one byte a page, so that the system hands the page over now and not in a callback.
@@ -71,10 +93,10 @@ pub(crate) fn touch(memory: &mut [MaybeUninit<u8>]) {
     memory.last_mut().into_iter().for_each(touch);
 }
 
-impl fmt::Debug for Header {
+impl fmt::Debug for Region<'_> {
     /// Says how many pools there are, and reads nothing that belongs to the owner.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("pools", &self.pool_count).finish_non_exhaustive()
+        f.debug_struct("Region").field("pools", &self.header().pool_count).finish_non_exhaustive()
     }
 }
 
@@ -89,174 +111,233 @@ fn digest(start: usize, words: impl IntoIterator<Item = usize>) -> usize {
 #[repr(C, align(64))]
 pub(crate) struct Line<T>(pub(crate) T);
 
-impl Header {
+impl<'r> Region<'r> {
     /// Lays out a region and touches every page of it.
-    pub(crate) fn build<'r>(
-        region: &'r mut [MaybeUninit<u8>],
-        config: &Config,
-    ) -> Result<&'r Self, InitError> {
+    pub(crate) fn build(memory: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
         let plan = Plan::of(config);
-        let slack = region.as_ptr().align_offset(plan.align);
-        let given = region.len();
-        let Some(region) = slack.checked_add(plan.bytes).and_then(|end| region.get_mut(slack..end)) else {
+        let slack = memory.as_ptr().align_offset(plan.align);
+        let given = memory.len();
+        let Some(memory) = slack.checked_add(plan.bytes).and_then(|end| memory.get_mut(slack..end)) else {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
         };
         // Metadata is zeroed: words start empty, and the rest is set below.
-        region[..plan.blocks].fill(MaybeUninit::new(0));
-        touch(&mut region[plan.blocks..]);
-        let start = NonNull::from(region).cast::<u8>();
+        memory[..plan.blocks.min(plan.bytes)].fill(MaybeUninit::new(0));
+        touch(&mut memory[plan.blocks.min(plan.bytes)..]);
+        let start = NonNull::from(memory).cast::<u8>();
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };
 
+        let entry = |offset: usize| PoolOffset::try_from(offset).unwrap_or(PoolOffset::MAX);
+        let line = |offset: usize| u8::try_from(offset / LINE_BYTES).unwrap_or(u8::MAX);
         let mut aligned = [0; ALIGNMENTS];
-        let mut available = 0;
-        for (number, pool) in config.pools().iter().enumerate() {
-            let (base, words) = (at(plan.pool_blocks[number]), at(plan.words[number]).cast());
-            // SAFETY: (I1) the plan gave the pool these blocks and words, and they were zeroed above.
-            let built = unsafe { Pool::new(*pool, base, words) };
+        let mut first_key = 0;
+        // Pages between pools lead to some pool; it knows that their addresses are none of its blocks.
+        // SAFETY: (I1) the plan has an entry for every page.
+        unsafe { at(plan.page_table).write_bytes(line(plan.pools), plan.pages) };
+        for (number, &pool) in config.pools().iter().enumerate() {
+            let leaves = at(plan.words[number]).cast::<AtomicUsize>();
+            let built = Pool::new(pool, number, at(plan.pool_blocks[number]), leaves);
             for (power, mask) in aligned.iter_mut().enumerate() {
-                *mask |= usize::from(built.align() >= GRANULE_BYTES << power) << number;
+                *mask |= usize::from(usize::from(built.align_mask) + 1 >= GRANULE_BYTES << power) << number;
             }
-            available |= 1 << number;
-            // SAFETY: (I1) the plan has room for one `Pool` and one `Remote` a pool, aligned.
+            let offset = plan.pools + number * size_of::<Pool>();
+            // SAFETY: (I1) the plan has room for one `Pool` and one `Ledger` a pool, aligned.
             unsafe {
-                at(plan.pools).cast::<Pool>().add(number).write(built);
-                let remote = Remote { groups: AtomicUsize::new(0), freed: AtomicU32::new(0) };
-                at(plan.remotes).cast::<Remote>().add(number).write(remote);
+                at(offset).cast::<Pool>().write(built);
+                at(plan.ledgers).cast::<Ledger>().add(number).write(Ledger::new(pool));
             }
             let page = |offset: usize| (offset - plan.blocks) >> plan.page_bits;
             let end = plan.pool_blocks[number] + pool.block_bytes * pool.blocks;
             let pages = page(plan.pool_blocks[number])..page(end - 1) + 1;
-            // A pool number is below `MAX_POOLS`, which fits a byte.
-            let number = u8::try_from(number).unwrap_or(u8::MAX);
             // SAFETY: (I1) the page table has an entry for every page of every pool.
-            unsafe { at(plan.page_table).add(pages.start).write_bytes(number, pages.len()) };
-            let first_class = if number == 0 {
-                0
-            } else {
-                crate::class::class_of(config.pools()[usize::from(number) - 1].block_bytes, 1) + 1
-            };
-            let classes = first_class..crate::class::class_of(pool.block_bytes, 1) + 1;
-            // SAFETY: (I1) the class map has an entry for every class up to that of the largest pool.
-            unsafe { at(plan.class_map).add(classes.start).write_bytes(number, classes.len()) };
+            unsafe { at(plan.page_table).add(pages.start).write_bytes(line(offset), pages.len()) };
+            let last_key = key_of(pool.block_bytes, 0).abs_diff(MIN_KEY);
+            for key in first_key..=last_key {
+                // SAFETY: (I1) the class map has an entry for every key up to that of the largest pool.
+                unsafe { at(CLASS_MAP).cast::<PoolOffset>().add(key).write(entry(offset)) };
+            }
+            first_key = last_key + 1;
         }
-        let mut built = Self {
-            pools: at(plan.pools).cast(),
-            remotes: at(plan.remotes).cast(),
-            class_map: at(plan.class_map),
-            page_table: at(plan.page_table),
-            pool_count: config.pools().len(),
-            classes: plan.classes,
-            pages: plan.pages,
-            page_bits: plan.page_bits,
-            borrow: config.borrow(),
+        let mut built = Header {
+            keys: MIN_KEY + plan.keys.cast_signed(),
             blocks: at(plan.blocks).as_ptr().addr(),
+            pages: plan.pages,
+            page_table: at(plan.page_table),
+            page_bits: plan.page_bits,
+            available: Cell::new(0),
+            borrow: match config.borrow() {
+                Borrow::Larger => usize::MAX,
+                Borrow::Never => 0,
+            },
+            pools: plan.pools,
+            ledgers: plan.ledgers,
+            pool_count: config.pools().len(),
             aligned,
-            available: Cell::new(available),
             unsupported: AtomicU32::new(0),
+            refusal: Cell::new(Refusal::Corrupt),
             own_seal: 0,
             seal: 0,
             pending: Line(AtomicUsize::new(0)),
         };
-        built.own_seal = built.digest_own();
-        built.seal = built.digest_rest(built.own_seal);
-        let header = start.cast::<Self>();
+        built.own_seal = built.digest();
         // SAFETY: the region was cut to begin at an address aligned for the header, and the plan begins with it.
-        unsafe {
-            header.write(built);
-            Ok(header.as_ref())
-        }
+        unsafe { start.cast::<Header>().write(built) };
+        let region = Self { header: start.cast(), memory: PhantomData };
+        // SAFETY: nobody else has the region yet.
+        unsafe { (*region.header.as_ptr()).seal = region.digest() };
+        region.refill();
+        Ok(region)
+    }
+
+    /// Makes every block free.
+    pub(crate) fn refill(self) {
+        self.all().for_each(Parts::refill);
+        let header = self.header();
+        header.pending.0.store(0, Relaxed);
+        header.available.set(usize::MAX >> (usize::BITS as usize - header.pool_count));
     }
 
     #[inline]
-    pub(crate) fn pools(&self) -> &[Pool] {
-        // SAFETY: (I1) `build` wrote this many pools there.
-        unsafe { slice::from_raw_parts(self.pools.as_ptr(), self.pool_count) }
+    pub(crate) fn header(self) -> &'r Header {
+        // SAFETY: (I1) `build` wrote it.
+        unsafe { self.header.as_ref() }
     }
 
+    /// What lies at this distance from the region's aligned start.
+    ///
+    /// # Safety
+    /// A `T` that may be shared lies there (I1).
     #[inline]
-    pub(crate) fn class_map(&self) -> &[u8] {
+    unsafe fn at<T>(self, offset: usize) -> &'r T {
+        // SAFETY: the caller's promise; the pointer was derived from the whole region.
+        unsafe { self.header.byte_add(offset).cast().as_ref() }
+    }
+
+    /// The pool that serves a key below `keys`.
+    #[inline]
+    pub(crate) fn pool_for(self, key: isize) -> &'r Pool {
+        let map = self.header.cast::<PoolOffset>();
+        const START: isize = (CLASS_MAP / size_of::<PoolOffset>()).cast_signed() - MIN_KEY;
+        // SAFETY: (I1, I2) `MIN_KEY <= key < keys`, for which the map has entries, which lead to pools.
+        unsafe { self.at(usize::from(map.offset(key + START).read())) }
+    }
+
+    /// The pool of the page that an address lies on, if it lies among the blocks.
+    #[inline]
+    pub(crate) fn pool_of(self, address: usize) -> Option<&'r Pool> {
+        let page = address.wrapping_sub(self.header().blocks) >> self.header().page_bits;
+        // SAFETY: (I1, I2) the page has an entry, and it leads to a pool.
+        (page < self.header().pages).then(|| unsafe { self.pool_on(page) })
+    }
+
+    /// The pool of the page that an address lies on.
+    ///
+    /// # Safety
+    /// The address is one of a block.
+    #[inline]
+    pub(crate) unsafe fn pool_of_block(self, address: usize) -> &'r Pool {
+        // SAFETY: (I1, I2) blocks lie on pages that have an entry, and it leads to a pool.
+        unsafe { self.pool_on(address.wrapping_sub(self.header().blocks) >> self.header().page_bits) }
+    }
+
+    /// # Safety
+    /// `page < pages`.
+    #[inline]
+    unsafe fn pool_on(self, page: usize) -> &'r Pool {
+        // SAFETY: (I1, I2) the caller's promise; `build` wrote the entry, and it leads to a pool.
+        unsafe { self.at(usize::from(self.header().page_table.add(page).read()) * LINE_BYTES) }
+    }
+
+    /// The parts of pool number `number`, if there is one.
+    #[inline]
+    pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
+        let header = self.header();
+        // SAFETY: (I1) `build` wrote this many of each.
+        (number < header.pool_count).then(|| unsafe {
+            Parts {
+                pool: self.at(header.pools + number * size_of::<Pool>()),
+                ledger: self.at(header.ledgers + number * size_of::<Ledger>()),
+            }
+        })
+    }
+
+    /// The parts of a pool.
+    #[inline]
+    pub(crate) fn parts_of(self, pool: &Pool) -> Option<Parts<'r>> {
+        self.parts(pool.bit.trailing_zeros() as usize)
+    }
+
+    /// All pools, smallest blocks first.
+    pub(crate) fn all(self) -> impl Iterator<Item = Parts<'r>> {
+        (0..self.header().pool_count).map_while(move |number| self.parts(number))
+    }
+
+    /// The entries of the class map, as numbers of pools where they lead to one.
+    pub(crate) fn class_map(self) -> impl Iterator<Item = Option<usize>> {
+        let header = self.header();
+        let entries = header.keys.abs_diff(MIN_KEY);
         // SAFETY: (I1, I2) `build` wrote this many entries there.
-        unsafe { slice::from_raw_parts(self.class_map.as_ptr(), self.classes) }
+        let map = unsafe {
+            slice::from_raw_parts(self.header.byte_add(CLASS_MAP).cast::<PoolOffset>().as_ptr(), entries)
+        };
+        map.iter().map(move |&offset| self.number_at(offset.into()))
     }
 
-    #[inline]
-    pub(crate) fn page_table(&self) -> &[u8] {
+    /// The entries of the page table, likewise.
+    pub(crate) fn page_table(self) -> impl Iterator<Item = Option<usize>> {
+        let header = self.header();
         // SAFETY: (I1, I2) `build` wrote this many entries there.
-        unsafe { slice::from_raw_parts(self.page_table.as_ptr(), self.pages) }
+        let table = unsafe { slice::from_raw_parts(header.page_table.as_ptr(), header.pages) };
+        table.iter().map(move |&line| self.number_at(usize::from(line) * LINE_BYTES))
     }
 
-    #[inline]
-    pub(crate) fn remotes(&self) -> &[Remote] {
-        // SAFETY: (I1) `build` wrote one a pool.
-        unsafe { slice::from_raw_parts(self.remotes.as_ptr(), self.pool_count) }
-    }
-
-    #[inline]
-    pub(crate) fn pool_and_remote(&self, number: usize) -> Option<(&Pool, &Remote)> {
-        Some((self.pools().get(number)?, self.remotes().get(number)?))
+    fn number_at(self, offset: usize) -> Option<usize> {
+        let distance = offset.checked_sub(self.header().pools)?;
+        let number = distance / size_of::<Pool>();
+        (distance % size_of::<Pool>() == 0 && number < self.header().pool_count).then_some(number)
     }
 
     /// Whether all shapes are what `build` made them.
-    pub(crate) fn is_sealed(&self) -> bool {
+    pub(crate) fn is_sealed(self) -> bool {
         // The header's own words first: only if they are intact do its pointers lead to the rest.
-        let own = self.digest_own();
-        self.own_seal == own && self.seal == self.digest_rest(own)
+        self.header().own_seal == self.header().digest() && self.header().seal == self.digest()
     }
 
+    /// A digest of what the header's shape leads to.
+    fn digest(self) -> usize {
+        let shapes = self.all().flat_map(|parts| parts.pool.shape().into_iter().chain([parts.blocks()]));
+        let number = |number: Option<usize>| number.map_or(usize::MAX, |number| number);
+        let tables = self.class_map().chain(self.page_table()).map(number);
+        digest(digest(0, shapes), tables)
+    }
+}
+
+impl Header {
     /// A digest of the header's own shape.
-    fn digest_own(&self) -> usize {
+    fn digest(&self) -> usize {
         let words = [
-            self.pools.as_ptr().addr(),
-            self.remotes.as_ptr().addr(),
-            self.class_map.as_ptr().addr(),
-            self.page_table.as_ptr().addr(),
-            self.pool_count,
-            self.classes,
-            self.pages,
-            self.page_bits as usize,
-            usize::from(self.borrow == Borrow::Larger),
+            self.keys.cast_unsigned(),
             self.blocks,
+            self.pages,
+            self.page_table.as_ptr().addr(),
+            self.page_bits as usize,
+            self.borrow,
+            self.pools,
+            self.ledgers,
+            self.pool_count,
         ];
         digest(digest(0, words), self.aligned)
     }
 
-    /// A digest of what the header's shape leads to, in addition to `start`.
-    fn digest_rest(&self, start: usize) -> usize {
-        let pools = self.pools().iter().flat_map(Pool::shape);
-        let tables = self.class_map().iter().chain(self.page_table()).map(|&entry| usize::from(entry));
-        digest(digest(start, pools), tables)
-    }
-
     /// The pools whose blocks have this alignment, as a mask; none for alignments past a page.
     #[inline]
-    pub(crate) fn aligned_pools(&self, align_bytes: usize) -> usize {
-        let power = (align_bytes / GRANULE_BYTES).max(1).trailing_zeros() as usize;
-        self.aligned.get(power).copied().unwrap_or(0)
+    pub(crate) fn aligned_pools(&self, align_mask: usize) -> usize {
+        let power = (align_mask | (GRANULE_BYTES - 1)).trailing_ones() - GRANULE_BYTES.trailing_zeros();
+        self.aligned.get(power as usize).copied().unwrap_or(0)
     }
 
-    /// The pool and number of the block that begins at this address.
-    #[inline]
-    pub(crate) fn find(&self, address: usize) -> Result<(usize, usize), FreeError> {
-        let page = address.wrapping_sub(self.blocks) >> self.page_bits;
-        let Some(&pool) = self.page_table().get(page) else { return Err(FreeError::Foreign) };
-        let pool = usize::from(pool);
-        let Some(found) = self.pools().get(pool) else { return Err(FreeError::Foreign) };
-        match found.index_of(address) {
-            Some(index) => Ok((pool, index)),
-            None => Err(self.name_pointer(pool, address)),
-        }
-    }
-
-    #[cold]
-    fn name_pointer(&self, pool: usize, address: usize) -> FreeError {
-        let (base, bytes) = self.pools()[pool].extent();
-        if address.wrapping_sub(base) >= bytes {
-            FreeError::Foreign
-        } else if address % GRANULE_BYTES != 0 {
-            FreeError::Misaligned
-        } else {
-            FreeError::Interior
-        }
+    /// The page on which this address lies, past the last one if it lies on none.
+    pub(crate) fn page_of(&self, address: usize) -> usize {
+        address.wrapping_sub(self.blocks) >> self.page_bits
     }
 }

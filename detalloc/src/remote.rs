@@ -21,7 +21,14 @@ const WORD_BITS: usize = usize::BITS as usize;
 
 /// How many leaves share one bit of a pool's group word, as a power of two: one where a word is enough for all.
 const fn group_bits(leaves: usize) -> u32 {
-    if leaves <= WORD_BITS { 0 } else { WORD_BITS.trailing_zeros() }
+    let word = WORD_BITS.trailing_zeros();
+    if leaves <= WORD_BITS {
+        0
+    } else if leaves <= WORD_BITS * WORD_BITS {
+        word
+    } else {
+        2 * word
+    }
 }
 
 /// The remote frees of one pool.
@@ -33,7 +40,7 @@ pub struct RemoteFrees<'a> {
     pub pool: usize,
     /// A bit a group of leaves.
     pub groups: &'a AtomicUsize,
-    /// A bit a block.
+    /// A bit a block; in reverse order, so that the first leaf comes last.
     pub leaves: &'a [AtomicUsize],
 }
 
@@ -46,7 +53,7 @@ impl RemoteFrees<'_> {
     pub fn announce(&self, index: usize) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
         let group = leaf >> group_bits(self.leaves.len());
-        let Some(word) = self.leaves.get(leaf) else { return false };
+        let Some(word) = self.leaves.iter().nth_back(leaf) else { return false };
         if word.fetch_or(bit, Ordering::Release) & bit != 0 {
             return false;
         }
@@ -59,7 +66,8 @@ impl RemoteFrees<'_> {
     /// before it returns; only then is the announcement cleared. For the owner.
     ///
     /// # Time complexity
-    /// Bounded by the leaves of a group: one for a pool of up to `usize::BITS`² blocks.
+    /// Linear in the leaves of a group: one for a pool of up to `usize::BITS`² blocks, and that many times as many for
+    /// each level that a larger pool has more.
     pub fn collect_group(&self, mut collect: impl FnMut(usize, usize)) {
         self.pools.fetch_and(!(1 << self.pool), Ordering::Acquire);
         let groups = self.groups.swap(0, Ordering::Acquire);
@@ -74,7 +82,7 @@ impl RemoteFrees<'_> {
         }
         let size = 1 << group_bits(self.leaves.len());
         let first = groups.trailing_zeros() as usize * size;
-        for (leaf, word) in self.leaves.iter().enumerate().skip(first).take(size) {
+        for (leaf, word) in self.leaves.iter().rev().enumerate().skip(first).take(size) {
             let bits = word.load(Ordering::Acquire);
             if bits != 0 {
                 collect(leaf, bits);

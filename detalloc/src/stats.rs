@@ -3,7 +3,7 @@
 //! The owner counts with plain stores, so reading disturbs nobody. A snapshot that is taken beside a working owner
 //! is not one instant: each count is true, but they may be a few operations apart.
 
-use crate::{class::class_bytes, config::MAX_POOLS, region::Header, sync::Ordering::Relaxed};
+use crate::{config::MAX_POOLS, region::Region, sync::Ordering::Relaxed};
 
 /// Counts of one pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Stats {
 /// Reads a heap's counts from any thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter<'r> {
-    header: &'r Header,
+    region: Region<'r>,
 }
 
 // SAFETY: (I2, I4) only shapes and atomics are touched, never a `Cell`.
@@ -71,31 +71,30 @@ unsafe impl Send for Meter<'_> {}
 unsafe impl Sync for Meter<'_> {}
 
 impl<'r> Meter<'r> {
-    pub(crate) fn new(header: &'r Header) -> Self {
-        Self { header }
+    pub(crate) fn new(region: Region<'r>) -> Self {
+        Self { region }
     }
 
     /// Takes a snapshot.
     ///
     /// # Time complexity
-    /// Linear in the number of pools; wait-free, and disturbs nobody.
+    /// Linear in the number of blocks, 64 at a time; wait-free, and disturbs nobody.
     #[must_use]
     pub fn snapshot(&self) -> Stats {
         let mut stats = Stats {
             pools: [PoolStats::default(); MAX_POOLS],
-            len: self.header.pool_count,
-            unsupported: self.header.unsupported.load(Relaxed) as usize,
+            len: self.region.header().pool_count,
+            unsupported: self.region.header().unsupported.load(Relaxed) as usize,
         };
-        let pools = self.header.pools().iter().zip(self.header.remotes());
-        for (into, (pool, remote)) in stats.pools.iter_mut().zip(pools) {
+        for (into, parts) in stats.pools.iter_mut().zip(self.region.all()) {
             *into = PoolStats {
-                block_bytes: pool.block_bytes as usize,
-                blocks: pool.blocks as usize,
-                used: pool.used.load(Relaxed) as usize,
-                peak: pool.peak.load(Relaxed) as usize,
-                refused: pool.refused.load(Relaxed) as usize,
-                borrowed: pool.borrowed.load(Relaxed) as usize,
-                freed_remotely: remote.freed.load(Relaxed) as usize,
+                block_bytes: parts.pool.block_bytes,
+                blocks: parts.blocks(),
+                used: parts.used(),
+                peak: parts.peak(),
+                refused: parts.ledger.refused.load(Relaxed) as usize,
+                borrowed: parts.ledger.borrowed.load(Relaxed) as usize,
+                freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
             };
         }
         stats
@@ -104,6 +103,6 @@ impl<'r> Meter<'r> {
     /// The largest request that some pool could serve, in bytes.
     #[must_use]
     pub fn largest_block_bytes(&self) -> usize {
-        class_bytes(self.header.classes - 1)
+        self.region.all().last().map_or(0, |parts| parts.pool.block_bytes)
     }
 }

@@ -2,7 +2,11 @@
 //! outside its block. Reads only. Addresses and sizes are followed only once a digest has shown that they are what they
 //! were made, so that overwritten ones do not lead outside the region.
 
-use crate::{class::class_of, pool::Pool, region::Header, sync::Ordering::Relaxed};
+use crate::{
+    class::{MIN_KEY, key_of},
+    pool::Parts,
+    region::Region,
+};
 use core::{error, fmt};
 
 /// An invariant of the metadata.
@@ -20,9 +24,9 @@ pub enum Broken {
     NoSuchBlock,
     /// A block is free and at the same time on its way home from another thread.
     FreeTwice,
-    /// The count of live blocks disagrees with the bitmap.
-    UsedCount,
-    /// High water is below the number of live blocks, or above the number of blocks.
+    /// The count of free blocks disagrees with the bitmap.
+    FreeCount,
+    /// High water is above the number of blocks.
     PeakCount,
     /// The mask of pools with free blocks disagrees with the pool.
     AvailableMask,
@@ -48,7 +52,7 @@ impl fmt::Display for Corruption {
             Broken::Summary => "a summary word disagrees with the words below it",
             Broken::NoSuchBlock => "a word has bits for blocks that do not exist",
             Broken::FreeTwice => "a block is free and on its way home at the same time",
-            Broken::UsedCount => "the count of live blocks disagrees with the bitmap",
+            Broken::FreeCount => "the count of free blocks disagrees with the bitmap",
             Broken::PeakCount => "the high water cannot be",
             Broken::AvailableMask => "the mask of pools with free blocks is wrong",
         };
@@ -58,50 +62,44 @@ impl fmt::Display for Corruption {
 
 impl error::Error for Corruption {}
 
-pub(crate) fn check(header: &Header) -> Result<(), Corruption> {
-    if !header.is_sealed() {
+pub(crate) fn check(region: Region<'_>) -> Result<(), Corruption> {
+    if !region.is_sealed() {
         return Err(Corruption { broken: Broken::Shape, pool: 0, block_bytes: 0 });
     }
-    for (number, pool) in header.pools().iter().enumerate() {
-        check_pool(header, number, pool).map_err(|broken| Corruption {
-            broken,
-            pool: number,
-            block_bytes: pool.block_bytes as usize,
-        })?;
+    let mut first_key = 0;
+    for (number, parts) in region.all().enumerate() {
+        let keys = key_of(parts.pool.block_bytes, 0).abs_diff(MIN_KEY) + 1 - first_key;
+        let mut of_this_pool = region.class_map().skip(first_key).take(keys);
+        first_key += keys;
+        let leads_home = of_this_pool.all(|pool| pool == Some(number));
+        require(leads_home, Broken::ClassMap)
+            .and_then(|()| check_pool(region, number, parts))
+            .map_err(|broken| Corruption { broken, pool: number, block_bytes: parts.pool.block_bytes })?;
     }
     Ok(())
 }
 
-fn check_pool(header: &Header, number: usize, pool: &Pool) -> Result<(), Broken> {
-    let require = |holds: bool, broken: Broken| if holds { Ok(()) } else { Err(broken) };
+fn require(holds: bool, broken: Broken) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(broken) }
+}
 
-    let first_class = match number.checked_sub(1) {
-        None => 0,
-        Some(below) => class_of(header.pools()[below].block_bytes as usize, 1) + 1,
-    };
-    let classes = header.class_map().get(first_class..=class_of(pool.block_bytes as usize, 1));
-    require(classes.is_some_and(|c| c.iter().all(|&p| usize::from(p) == number)), Broken::ClassMap)?;
+fn check_pool(region: Region<'_>, number: usize, parts: Parts<'_>) -> Result<(), Broken> {
+    let base = parts.pool.base().as_ptr().addr();
+    let (first, last) = (base, base + parts.blocks() * parts.pool.block_bytes - 1);
+    let (first, last) = (region.header().page_of(first), region.header().page_of(last));
+    let mut pages = region.page_table().skip(first).take(last - first + 1);
+    require(pages.all(|pool| pool == Some(number)), Broken::PageTable)?;
 
-    let (base, bytes) = pool.extent();
-    let leads_home = |address: usize| header.find(address).is_ok_and(|(found, _)| found == number);
-    let mut blocks = (0..bytes).step_by(pool.block_bytes as usize);
-    require(blocks.all(|offset| leads_home(base + offset)), Broken::PageTable)?;
+    require(parts.bitmap().summaries_agree(), Broken::Summary)?;
 
-    let map = pool.bitmap();
-    require(map.summaries_agree(), Broken::Summary)?;
-
-    let mut free = 0;
-    let mut left = pool.blocks as usize;
-    for (word, announced) in map.leaves.iter().zip(pool.remote_leaves()) {
-        let (word, announced) = (word.load(Relaxed), announced.load(Relaxed));
-        let exist = if left >= usize::BITS as usize { usize::MAX } else { (1 << left) - 1 };
-        require((word | announced) & !exist == 0, Broken::NoSuchBlock)?;
-        require(word & announced == 0, Broken::FreeTwice)?;
-        free += word.count_ones();
-        left = left.saturating_sub(usize::BITS as usize);
+    for (number, (free, announced)) in parts.words().enumerate() {
+        require((free | announced) & !parts.existing(number) == 0, Broken::NoSuchBlock)?;
+        require(free & announced == 0, Broken::FreeTwice)?;
     }
-    let used = pool.used.load(Relaxed);
-    require(u64::from(used) + u64::from(free) == u64::from(pool.blocks), Broken::UsedCount)?;
-    require((used..=pool.blocks).contains(&pool.peak.load(Relaxed)), Broken::PeakCount)?;
-    require((header.available.get() >> number & 1 == 0) == pool.is_empty(), Broken::AvailableMask)
+    require(parts.counts_agree(), Broken::FreeCount)?;
+    require(parts.peak() <= parts.blocks(), Broken::PeakCount)?;
+    require(
+        (region.header().available.get() >> number & 1 == 0) == parts.pool.is_empty(),
+        Broken::AvailableMask,
+    )
 }

@@ -375,7 +375,7 @@ mod corruption {
         assert_eq!(heap.validate().unwrap_err().broken, Broken::NoSuchBlock);
         // SAFETY: as above.
         unsafe { leaf.write(0b010) };
-        assert_eq!(heap.validate().unwrap_err().broken, Broken::UsedCount);
+        assert_eq!(heap.validate().unwrap_err().broken, Broken::FreeCount);
         // SAFETY: as above.
         unsafe { leaf.write(0) };
         assert_eq!(heap.validate().unwrap_err().broken, Broken::Summary);

@@ -1,0 +1,185 @@
+//! The longer ways of the owner's operations: a class that has run dry, a pool of more than two levels, a pointer that is
+//! no block. Bounded all the same: nothing here loops but for a constant number of times.
+//!
+//! All of it is for the owner (I3), but for [`Region::find`].
+
+use crate::{
+    class::{GRANULE_BYTES, key_of},
+    error::{AllocError, FreeError},
+    pool::{Parts, Pool},
+    region::{Refusal, Region},
+    sync::Ordering::Relaxed,
+};
+use core::{alloc::Layout, ptr::NonNull, sync::atomic::AtomicU32};
+
+/// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
+/// finds nothing where an announcement has been collected together with the one before it.
+const ADOPTIONS: usize = 4;
+
+/// Counts one up, by plain load and store: only the owner counts.
+#[inline]
+fn count_one(count: &AtomicU32) {
+    count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+}
+
+impl<'r> Region<'r> {
+    /// The size is that of no pool, or its pool is not aligned enough.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_odd(self, align_mask: usize, key: isize) -> Option<NonNull<u8>> {
+        let header = self.header();
+        // Nothing but a size of zero has the highest key.
+        let key = if key == key_of(0, align_mask) { key_of(1, align_mask) } else { key };
+        let pools = if key < header.keys { self.pool_for(key).bit.wrapping_neg() } else { 0 };
+        let fitting = header.aligned_pools(align_mask) & pools;
+        let Some(own) = self.parts(fitting.trailing_zeros() as usize) else {
+            count_one(&header.unsupported);
+            return self.refuse(Refusal::Unsupported);
+        };
+        self.take_elsewhere(own.pool, align_mask)
+    }
+
+    /// The pool did not give a block the short way: it is a deep one, or empty.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_dry(self, align_mask: usize, pool: &Pool) -> Option<NonNull<u8>> {
+        if &self.header().available.get() & pool.bit != 0 {
+            return self.take_deep(pool);
+        }
+        self.take_elsewhere(pool, align_mask)
+    }
+
+    /// Serves a request of `own`'s class: from there, if another thread has freed a block, or from a larger class.
+    #[inline]
+    pub(crate) fn take_elsewhere(self, own: &Pool, align_mask: usize) -> Option<NonNull<u8>> {
+        let header = self.header();
+        let eligible = self.eligible(own, align_mask);
+        if header.pending.0.load(Relaxed) & eligible != 0 {
+            self.adopt_for(own.bit, eligible);
+        }
+        let from = header.available.get() & eligible;
+        let Some(lender) = self.parts(from.trailing_zeros() as usize) else {
+            self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
+            return self.refuse(Refusal::Exhausted(own.block_bytes));
+        };
+        if lender.pool.bit != own.bit {
+            self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.borrowed));
+        }
+        match lender.pool.take(&header.available) {
+            Some(block) => Some(block),
+            None => self.take_deep(lender.pool),
+        }
+    }
+
+    /// Takes a block of a deep pool that says it has one.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
+        let block = self.parts_of(pool).and_then(|parts| parts.take(&self.header().available));
+        block.or_else(|| self.refuse(Refusal::Corrupt))
+    }
+
+    /// The pools that a request of `own`'s class may be served from, as a mask.
+    #[inline]
+    pub(crate) fn eligible(self, own: &Pool, align_mask: usize) -> usize {
+        let header = self.header();
+        let not_smaller = own.bit.wrapping_neg();
+        header.aligned_pools(align_mask) & not_smaller & (own.bit | header.borrow)
+    }
+
+    /// Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn adopt_for(self, own: usize, eligible: usize) {
+        let header = self.header();
+        for _ in 0..ADOPTIONS {
+            let pending = header.pending.0.load(Relaxed) & eligible;
+            let available = header.available.get() & eligible;
+            let from = if pending & own != 0 { own } else { pending };
+            let enough = available & own != 0 || (available != 0 && from != own);
+            if from == 0 || enough || self.adopt(from.trailing_zeros() as usize) > 0 {
+                break;
+            }
+        }
+    }
+
+    /// Why the last request was refused that was.
+    #[inline]
+    pub(crate) fn reason(self, layout: Layout) -> AllocError {
+        match self.header().refusal.get() {
+            Refusal::Exhausted(block_bytes) => AllocError::Exhausted { block_bytes },
+            Refusal::Unsupported => {
+                AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() }
+            }
+            Refusal::Corrupt => AllocError::Corrupt,
+        }
+    }
+
+    /// Leaves the reason where [`Allocate::allocate`] picks it up. It is not returned, so that a caller who does not ask
+    /// for it does not pay for its way through memory.
+    #[cold]
+    pub(crate) fn refuse(self, reason: Refusal) -> Option<NonNull<u8>> {
+        self.header().refusal.set(reason);
+        None
+    }
+
+    /// The short way gave nothing back: the pool is a deep one, or this is no block.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn put_odd(self, block: NonNull<u8>) -> Result<(), FreeError> {
+        let (parts, index) = self.find(block)?;
+        if !parts.is_live(index) {
+            return Err(FreeError::DoubleFree);
+        }
+        parts.put(
+            index / usize::BITS as usize,
+            1 << (index % usize::BITS as usize),
+            &self.header().available,
+        );
+        Ok(())
+    }
+
+    /// Takes over one group of blocks that other threads have freed.
+    pub(crate) fn adopt(self, number: usize) -> usize {
+        let Some(parts) = self.parts(number) else { return 0 };
+        let mut adopted = 0;
+        parts.remote(number, &self.header().pending.0).collect_group(|leaf, bits| {
+            let Some(word) = parts.leaves().get(leaf) else { return };
+            let live = bits & !word.load(Relaxed) & parts.existing(leaf);
+            parts.put(leaf, live, &self.header().available);
+            adopted += live.count_ones();
+        });
+        if adopted > 0 {
+            let freed = &parts.ledger.freed;
+            freed.store(freed.load(Relaxed).saturating_add(adopted), Relaxed);
+        }
+        adopted as usize
+    }
+
+    /// The pool and number of the block that begins at this address.
+    ///
+    /// # Errors
+    /// What is wrong with it otherwise.
+    #[inline]
+    pub(crate) fn find(self, block: NonNull<u8>) -> Result<(Parts<'r>, usize), FreeError> {
+        let address = block.as_ptr().addr();
+        let parts = self.pool_of(address).and_then(|pool| self.parts_of(pool)).ok_or(FreeError::Foreign)?;
+        match parts.index_of(address) {
+            Some(index) => Ok((parts, index)),
+            None => Err(name(parts, address)),
+        }
+    }
+}
+
+/// What is wrong with an address at which no block of its page's pool begins.
+#[cold]
+fn name(parts: Parts<'_>, address: usize) -> FreeError {
+    let bytes = parts.blocks() * parts.pool.block_bytes;
+    if address.wrapping_sub(parts.pool.base().as_ptr().addr()) >= bytes {
+        FreeError::Foreign
+    } else if address % GRANULE_BYTES != 0 {
+        FreeError::Misaligned
+    } else {
+        FreeError::Interior
+    }
+}
