@@ -65,7 +65,7 @@ pub const fn block_bytes_for(size_bytes: usize, align_bytes: usize) -> usize {
 }
 
 /// The key of the smallest request there is; see [`key_of`].
-pub(crate) const MIN_KEY: isize = -((usize::BITS << STEP_BITS) as isize);
+pub(crate) const MIN_KEY: isize = -signed((usize::BITS as usize) << STEP_BITS);
 
 /// Where a request finds its pool in a heap's map: rises with the size, and two sizes of different classes have
 /// different keys. Finer than the classes below 256 bytes, which saves the instructions that would make it the same.
@@ -76,9 +76,14 @@ pub(crate) const MIN_KEY: isize = -((usize::BITS << STEP_BITS) as isize);
 pub(crate) const fn key_of(size_bytes: usize, align_mask: usize) -> isize {
     let last = size_bytes.wrapping_sub(1) | align_mask;
     let zeros = last.leading_zeros();
-    // At most 5 bits and at most 11: no sign is lost.
-    (last.wrapping_shl(zeros) >> (usize::BITS - STEP_BITS - 1)).cast_signed()
-        - ((zeros << STEP_BITS) as usize).cast_signed()
+    signed(last.wrapping_shl(zeros) >> (usize::BITS - STEP_BITS - 1)) - signed((zeros as usize) << STEP_BITS)
+}
+
+/// The same number, which is far below the limit, as one that may become negative.
+#[expect(clippy::cast_possible_wrap, reason = "the callers' numbers are small")]
+#[inline]
+pub(crate) const fn signed(value: usize) -> isize {
+    value as isize
 }
 
 #[cfg(test)]

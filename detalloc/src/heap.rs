@@ -134,6 +134,7 @@ impl<'r, P: Policy> Heap<'r, P> {
     /// # Safety
     /// Nothing may use any block afterwards, and no other thread is freeing one.
     pub unsafe fn reset(&mut self) {
+        self.region.all().for_each(Parts::note_peak);
         self.region.refill();
     }
 
@@ -198,8 +199,8 @@ unsafe impl<P: Policy> Allocate for Heap<'_, P> {
         if index >= usize::from(pool.limit) {
             return self.region.put_odd(block);
         }
-        // SAFETY: just compared.
         let was_live = if P::CHECKED {
+            // SAFETY: just compared.
             unsafe { pool.put::<true>(index, &self.region.header().available) }
         } else {
             // SAFETY: as above.

@@ -46,6 +46,8 @@ pub(crate) struct Pool {
     pub(crate) bit: usize,
     /// Free blocks less one, so that a borrow says that the last one was taken.
     spare: Cell<u32>,
+    /// Requests of this class that a larger one served, modulo 2^32.
+    borrowed: AtomicU32,
     /// The highest block number ever freed, or -1.
     highest_freed: AtomicI32,
     /// Number of blocks; 0 in a pool of more than two levels.
@@ -63,8 +65,6 @@ pub(crate) struct Ledger {
     pub(crate) blocks: u32,
     /// Requests of this class that were refused.
     pub(crate) refused: AtomicU32,
-    /// Requests of this class that a larger one served.
-    pub(crate) borrowed: AtomicU32,
     /// Blocks adopted so far.
     pub(crate) freed: AtomicU32,
 }
@@ -76,7 +76,6 @@ impl Ledger {
             // `Config::new` bounds it far below.
             blocks: u32::try_from(config.blocks).unwrap_or(u32::MAX),
             refused: AtomicU32::new(0),
-            borrowed: AtomicU32::new(0),
             freed: AtomicU32::new(0),
         }
     }
@@ -105,6 +104,7 @@ impl Pool {
             top: Cell::new(0),
             bit: 1 << number,
             spare: Cell::new(u32::MAX),
+            borrowed: AtomicU32::new(0),
             highest_freed: AtomicI32::new(-1),
             limit: if short { narrow(config.blocks) } else { 0 },
             align_mask: narrow(block_align(config.block_bytes) - 1),
@@ -156,7 +156,7 @@ impl Pool {
         let bit = 1 << (index % WORD_BITS);
         // SAFETY: (I1, I5) the caller's number is a block's, so it has a leaf.
         let (leaf, announced) =
-            unsafe { (self.leaves.add(number).as_ref(), self.leaves.offset(!number.cast_signed()).as_ref()) };
+            unsafe { (self.leaves.add(number).as_ref(), self.leaves.sub(number + 1).as_ref()) };
         let free = leaf.load(Relaxed);
         if CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
             return false;
@@ -171,9 +171,13 @@ impl Pool {
 
     /// Notes that this block was freed, for [`Parts::peak`].
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a block number is below 2^24")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        reason = "a block number is below 2^24"
+    )]
     fn note_highest(&self, index: usize) {
-        let highest = self.highest_freed.load(Relaxed).max((index as u32).cast_signed());
+        let highest = self.highest_freed.load(Relaxed).max(index as i32);
         self.highest_freed.store(highest, Relaxed);
     }
 
@@ -197,6 +201,15 @@ impl Pool {
         let leaf = unsafe { self.leaves.add(first).as_ref() };
         let index = first * WORD_BITS + leaf.load(Relaxed).trailing_zeros() as usize;
         self.base.as_ptr().wrapping_add(index.wrapping_mul(self.block_bytes))
+    }
+
+    #[inline]
+    pub(crate) fn count_borrowed(&self) {
+        self.borrowed.store(self.borrowed.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    pub(crate) fn borrowed(&self) -> usize {
+        self.borrowed.load(Relaxed) as usize
     }
 
     /// Whether the pool has no free block. For the owner.
@@ -359,11 +372,15 @@ impl<'a> Parts<'a> {
         freed.max(highest_live.unwrap_or(0))
     }
 
-    /// Makes every block free, and forgets what other threads have announced. High water stays.
-    pub(crate) fn refill(self) {
+    /// Notes that every live block is about to be freed.
+    pub(crate) fn note_peak(self) {
         if let Some(highest) = self.peak().checked_sub(1) {
             self.pool.note_highest(highest);
         }
+    }
+
+    /// Makes every block free, and forgets what other threads have announced.
+    pub(crate) fn refill(self) {
         let map = self.bitmap();
         self.pool.top.set(self.sentinel());
         self.pool.spare.set(self.ledger.blocks.wrapping_sub(1));

@@ -15,7 +15,7 @@
 //! a block arrives, and [`validate`](crate::validate) tells by a seal whether it is what it was.
 
 use crate::{
-    class::{GRANULE_BYTES, MIN_KEY, key_of},
+    class::{GRANULE_BYTES, MIN_KEY, key_of, signed},
     config::{Borrow, Config},
     error::InitError,
     plan::{CLASS_MAP, MAX_ALIGN_BYTES, Plan, PoolOffset},
@@ -26,8 +26,9 @@ use core::{
     cell::Cell, fmt, marker::PhantomData, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32,
 };
 
-/// Alignments from the granule to the page, each with a mask of the pools that have it.
-const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 1;
+/// Alignments from the granule to the page, each with a mask of the pools that have it, and one more for all stricter
+/// ones, which none has.
+const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 2;
 
 /// Memory is given to a process page by page; no platform has smaller ones.
 const TOUCH_STRIDE_BYTES: usize = 4096;
@@ -159,7 +160,7 @@ impl<'r> Region<'r> {
             first_key = last_key + 1;
         }
         let mut built = Header {
-            keys: MIN_KEY + plan.keys.cast_signed(),
+            keys: MIN_KEY + signed(plan.keys),
             blocks: at(plan.blocks).as_ptr().addr(),
             pages: plan.pages,
             page_table: at(plan.page_table),
@@ -216,8 +217,8 @@ impl<'r> Region<'r> {
     /// The pool that serves a key below `keys`.
     #[inline]
     pub(crate) fn pool_for(self, key: isize) -> &'r Pool {
+        const START: isize = signed(CLASS_MAP / size_of::<PoolOffset>()) - MIN_KEY;
         let map = self.header.cast::<PoolOffset>();
-        const START: isize = (CLASS_MAP / size_of::<PoolOffset>()).cast_signed() - MIN_KEY;
         // SAFETY: (I1, I2) `MIN_KEY <= key < keys`, for which the map has entries, which lead to pools.
         unsafe { self.at(usize::from(map.offset(key + START).read())) }
     }
@@ -248,17 +249,20 @@ impl<'r> Region<'r> {
         unsafe { self.at(usize::from(self.header().page_table.add(page).read()) * LINE_BYTES) }
     }
 
+    /// Pool number `number`, if there is one.
+    #[inline]
+    pub(crate) fn pool(self, number: usize) -> Option<&'r Pool> {
+        let header = self.header();
+        // SAFETY: (I1) `build` wrote this many.
+        (number < header.pool_count).then(|| unsafe { self.at(header.pools + number * size_of::<Pool>()) })
+    }
+
     /// The parts of pool number `number`, if there is one.
     #[inline]
     pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
-        let header = self.header();
-        // SAFETY: (I1) `build` wrote this many of each.
-        (number < header.pool_count).then(|| unsafe {
-            Parts {
-                pool: self.at(header.pools + number * size_of::<Pool>()),
-                ledger: self.at(header.ledgers + number * size_of::<Ledger>()),
-            }
-        })
+        let pool = self.pool(number)?;
+        // SAFETY: (I1) `build` wrote as many as pools.
+        Some(Parts { pool, ledger: unsafe { self.at(self.header().ledgers + number * size_of::<Ledger>()) } })
     }
 
     /// The parts of a pool.
@@ -316,7 +320,7 @@ impl Header {
     /// A digest of the header's own shape.
     fn digest(&self) -> usize {
         let words = [
-            self.keys.cast_unsigned(),
+            self.keys.abs_diff(MIN_KEY),
             self.blocks,
             self.pages,
             self.page_table.as_ptr().addr(),
@@ -329,11 +333,11 @@ impl Header {
         digest(digest(0, words), self.aligned)
     }
 
-    /// The pools whose blocks have this alignment, as a mask; none for alignments past a page.
+    /// The pools whose blocks have this alignment, given less one, as a mask; none for alignments past a page.
     #[inline]
     pub(crate) fn aligned_pools(&self, align_mask: usize) -> usize {
         let power = (align_mask | (GRANULE_BYTES - 1)).trailing_ones() - GRANULE_BYTES.trailing_zeros();
-        self.aligned.get(power as usize).copied().unwrap_or(0)
+        self.aligned[(power as usize).min(ALIGNMENTS - 1)]
     }
 
     /// The page on which this address lies, past the last one if it lies on none.

@@ -30,67 +30,89 @@ impl<'r> Region<'r> {
         let header = self.header();
         // Nothing but a size of zero has the highest key.
         let key = if key == key_of(0, align_mask) { key_of(1, align_mask) } else { key };
-        let pools = if key < header.keys { self.pool_for(key).bit.wrapping_neg() } else { 0 };
-        let fitting = header.aligned_pools(align_mask) & pools;
-        let Some(own) = self.parts(fitting.trailing_zeros() as usize) else {
-            count_one(&header.unsupported);
-            return self.refuse(Refusal::Unsupported);
-        };
-        self.take_elsewhere(own.pool, align_mask)
+        let not_smaller = if key < header.keys { self.pool_for(key).bit.wrapping_neg() } else { 0 };
+        let fitting = header.aligned_pools(align_mask) & not_smaller;
+        match self.parts(fitting.trailing_zeros() as usize) {
+            Some(own) if header.available.get() & own.pool.bit != 0 => self.take_from(own.pool),
+            Some(own) => self.take_dry(align_mask, own.pool),
+            None => {
+                count_one(&header.unsupported);
+                self.refuse(Refusal::Unsupported)
+            }
+        }
     }
 
-    /// The pool did not give a block the short way: it is a deep one, or empty.
+    /// The pool did not give a block the short way: it is empty, or a deep one. Its blocks are aligned enough.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_dry(self, align_mask: usize, pool: &Pool) -> Option<NonNull<u8>> {
-        if &self.header().available.get() & pool.bit != 0 {
-            return self.take_deep(pool);
-        }
-        self.take_elsewhere(pool, align_mask)
-    }
-
-    /// Serves a request of `own`'s class: from there, if another thread has freed a block, or from a larger class.
-    #[inline]
-    pub(crate) fn take_elsewhere(self, own: &Pool, align_mask: usize) -> Option<NonNull<u8>> {
+    pub(crate) fn take_dry(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
         let header = self.header();
-        let eligible = self.eligible(own, align_mask);
-        if header.pending.0.load(Relaxed) & eligible != 0 {
-            self.adopt_for(own.bit, eligible);
+        if header.available.get() & own.bit != 0 {
+            return self.take_deep(own);
         }
-        let from = header.available.get() & eligible;
-        let Some(lender) = self.parts(from.trailing_zeros() as usize) else {
-            self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
-            return self.refuse(Refusal::Exhausted(own.block_bytes));
-        };
-        if lender.pool.bit != own.bit {
-            self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.borrowed));
+        if header.pending.0.load(Relaxed) != 0 {
+            return self.take_adopting(align_mask, own);
         }
-        match lender.pool.take(&header.available) {
-            Some(block) => Some(block),
-            None => self.take_deep(lender.pool),
+        self.borrow(align_mask, own)
+    }
+
+    /// Other threads have freed blocks: maybe one that serves.
+    #[cold]
+    #[inline(never)]
+    fn take_adopting(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
+        let header = self.header();
+        self.adopt_for(own.bit, own.bit | self.lenders(align_mask, own));
+        if header.available.get() & own.bit != 0 { self.take_from(own) } else { self.borrow(align_mask, own) }
+    }
+
+    /// Takes a block from the next larger class that has one and is aligned enough, where that is allowed.
+    #[inline]
+    fn borrow(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
+        let from = self.header().available.get() & self.lenders(align_mask, own);
+        match self.pool(from.trailing_zeros() as usize) {
+            Some(lender) => {
+                own.count_borrowed();
+                self.take_from(lender)
+            }
+            None => self.refuse_for(own),
         }
     }
 
-    /// Takes a block of a deep pool that says it has one.
+    /// The pools that may serve a request of a class whose own pool is empty, as a mask.
+    #[inline]
+    fn lenders(self, align_mask: usize, own: &Pool) -> usize {
+        let header = self.header();
+        header.aligned_pools(align_mask) & own.bit.wrapping_neg() & header.borrow
+    }
+
+    /// Takes a block from a pool that says it has one.
+    #[inline]
+    fn take_from(self, pool: &Pool) -> Option<NonNull<u8>> {
+        match pool.take(&self.header().available) {
+            Some(block) => Some(block),
+            None => self.take_deep(pool),
+        }
+    }
+
+    /// The same the longer way.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
+    fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
         let block = self.parts_of(pool).and_then(|parts| parts.take(&self.header().available));
         block.or_else(|| self.refuse(Refusal::Corrupt))
     }
 
-    /// The pools that a request of `own`'s class may be served from, as a mask.
-    #[inline]
-    pub(crate) fn eligible(self, own: &Pool, align_mask: usize) -> usize {
-        let header = self.header();
-        let not_smaller = own.bit.wrapping_neg();
-        header.aligned_pools(align_mask) & not_smaller & (own.bit | header.borrow)
+    #[cold]
+    #[inline(never)]
+    fn refuse_for(self, own: &Pool) -> Option<NonNull<u8>> {
+        self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
+        self.refuse(Refusal::Exhausted(own.block_bytes))
     }
 
     /// Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
     #[cold]
     #[inline(never)]
-    pub(crate) fn adopt_for(self, own: usize, eligible: usize) {
+    fn adopt_for(self, own: usize, eligible: usize) {
         let header = self.header();
         for _ in 0..ADOPTIONS {
             let pending = header.pending.0.load(Relaxed) & eligible;
@@ -118,7 +140,7 @@ impl<'r> Region<'r> {
     /// Leaves the reason where [`Allocate::allocate`] picks it up. It is not returned, so that a caller who does not ask
     /// for it does not pay for its way through memory.
     #[cold]
-    pub(crate) fn refuse(self, reason: Refusal) -> Option<NonNull<u8>> {
+    fn refuse(self, reason: Refusal) -> Option<NonNull<u8>> {
         self.header().refusal.set(reason);
         None
     }

@@ -16,11 +16,11 @@ pub struct PoolStats {
     pub used: usize,
     /// High water: the most blocks ever live.
     pub peak: usize,
-    /// Requests of this class that were refused. Stops counting at `u32::MAX`, as the next two do.
+    /// Requests of this class that were refused. Stops counting at `u32::MAX`.
     pub refused: usize,
-    /// Requests of this class that a larger one served.
+    /// Requests of this class that a larger one served, modulo 2^32.
     pub borrowed: usize,
-    /// Blocks of this pool that other threads freed and the owner has adopted.
+    /// Blocks of this pool that other threads freed and the owner has adopted. Stops counting at `u32::MAX`.
     pub freed_remotely: usize,
 }
 
@@ -93,7 +93,7 @@ impl<'r> Meter<'r> {
                 used: parts.used(),
                 peak: parts.peak(),
                 refused: parts.ledger.refused.load(Relaxed) as usize,
-                borrowed: parts.ledger.borrowed.load(Relaxed) as usize,
+                borrowed: parts.pool.borrowed(),
                 freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
             };
         }

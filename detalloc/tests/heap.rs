@@ -3,7 +3,7 @@
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{
     AllocError, Allocate, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig,
-    ResizeError,
+    ResizeError, StillLive,
 };
 use std::collections::BTreeMap;
 
@@ -169,25 +169,153 @@ mod allocating {
     }
 
     #[test]
-    fn pools_of_three_levels_hand_out_every_block_once() {
-        let config = Config::constant(&[PoolConfig::new(16, 10_000)]);
+    fn pools_of_any_depth_hand_out_every_block_once_lowest_first() {
+        const BITS: usize = usize::BITS as usize;
+        for blocks in [1, BITS, BITS + 1, BITS * BITS, BITS * BITS + 1, BITS * BITS * BITS + 1] {
+            let config = Config::new(&[PoolConfig::new(16, blocks)]).unwrap();
+            let mut memory = region(config.bytes_needed());
+            let mut heap = Heap::new(&mut memory, &config).unwrap();
+            let first = heap.allocate(layout(16, 16)).unwrap();
+            for number in 1..blocks {
+                let expected = first.as_ptr().wrapping_add(16 * number);
+                assert_eq!(heap.allocate(layout(16, 16)).unwrap().as_ptr(), expected);
+            }
+            assert_eq!(heap.allocate(layout(1, 1)), Err(AllocError::Exhausted { block_bytes: 16 }));
+            assert_eq!(heap.validate(), Ok(()), "{blocks} blocks");
+            // Two thirds of them go home, some by way of another thread's handle.
+            for number in (0..blocks).filter(|number| number % 3 != 0) {
+                let block = NonNull::new(first.as_ptr().wrapping_add(16 * number)).unwrap();
+                // SAFETY: not used afterwards.
+                unsafe { if number % 3 == 1 { heap.free(block) } else { heap.remote().free(block) } }
+                    .unwrap();
+                assert_eq!(free(&mut heap, block), Err(FreeError::DoubleFree));
+            }
+            let adopted = heap.adopt_remote_frees(usize::MAX);
+            assert_eq!(adopted, blocks / 3, "{blocks} blocks");
+            assert_eq!(heap.live_blocks(), blocks.div_ceil(3));
+            assert_eq!(heap.meter().snapshot().pools()[0].peak, blocks);
+            assert_eq!(heap.validate(), Ok(()), "{blocks} blocks");
+            if blocks > 1 {
+                assert_eq!(heap.allocate(layout(16, 16)).unwrap().as_ptr(), first.as_ptr().wrapping_add(16));
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_get_a_block_of_their_own() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let (one, other) = (heap.allocate(layout(0, 1)).unwrap(), heap.allocate(layout(0, 64)).unwrap());
+        assert_eq!((heap.usable_bytes(one), heap.usable_bytes(other)), (Ok(16), Ok(64)));
+        assert_eq!(other.as_ptr().addr() % 64, 0);
+    }
+
+    #[test]
+    fn an_alignment_that_the_class_lacks_is_served_by_the_next_pool_that_has_it() {
+        let config =
+            Config::constant(&[PoolConfig::new(80, 2), PoolConfig::new(128, 1), PoolConfig::new(4096, 1)]);
         let mut memory = region(config.bytes_needed());
         let mut heap = Heap::new(&mut memory, &config).unwrap();
-        let mut blocks: Vec<_> = (0..10_000).map(|_| heap.allocate(layout(16, 16)).unwrap()).collect();
-        assert!(heap.allocate(layout(16, 16)).is_err());
-        assert_eq!(heap.validate(), Ok(()));
-        blocks.sort_unstable();
-        blocks.dedup();
-        assert_eq!(blocks.len(), 10_000);
-        for block in blocks.into_iter().rev() {
-            free(&mut heap, block).unwrap();
+        let sizes: Vec<_> = [(64, 64), (64, 32), (1, 4096), (80, 16)]
+            .map(|(size, align)| {
+                let block = heap.allocate(layout(size, align));
+                block.map(|block| {
+                    assert_eq!(block.as_ptr().addr() % align, 0);
+                    heap.usable_bytes(block).unwrap()
+                })
+            })
+            .into();
+        // The second had to borrow, and so the third finds nothing.
+        let refused = AllocError::Exhausted { block_bytes: 4096 };
+        assert_eq!(sizes, [Ok(128), Ok(4096), Err(refused), Ok(80)]);
+        let stats = heap.meter().snapshot();
+        assert!(stats.pools().iter().map(|p| p.borrowed).eq([0, 1, 0]));
+    }
+
+    #[test]
+    fn a_hint_changes_nothing() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let before = heap.meter().snapshot();
+        for size in [0, 1, 16, 1088, 4096, 4097, isize::MAX as usize] {
+            heap.prefetch(layout(size, 1));
         }
+        while heap.allocate(layout(16, 16)).is_ok() {}
+        heap.prefetch(layout(16, 16));
         assert_eq!(heap.validate(), Ok(()));
+        assert!(before.pools().iter().all(|pool| pool.used == 0));
+    }
+
+    #[test]
+    fn a_heap_that_checks_nothing_serves_the_same() {
+        let (mut memory, mut other) = (region(SMALL.bytes_needed()), region(SMALL.bytes_needed()));
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        // SAFETY: only live blocks are freed below.
+        let mut unchecked = unsafe { Heap::unchecked(&mut other, &SMALL) }.unwrap();
+        let mut random = Random(11);
+        let mut live: Vec<(NonNull<u8>, NonNull<u8>)> = Vec::new();
+        for _ in 0..10_000 {
+            if random.below(2) == 0 {
+                let size = random.below(4200);
+                let blocks = (heap.allocate(layout(size, 8)), unchecked.allocate(layout(size, 8)));
+                match blocks {
+                    (Ok(one), Ok(other)) => live.push((one, other)),
+                    (one, other) => assert_eq!(one, other),
+                }
+            } else if !live.is_empty() {
+                let (one, other) = live.swap_remove(random.below(live.len()));
+                free(&mut heap, one).unwrap();
+                // SAFETY: live, and not used afterwards.
+                unsafe { unchecked.free(other) }.unwrap();
+            }
+            assert_eq!(heap.meter().snapshot(), unchecked.meter().snapshot());
+        }
+        assert_eq!(unchecked.validate(), Ok(()));
+    }
+}
+
+mod the_whole_heap {
+    use super::*;
+
+    #[test]
+    fn a_reset_takes_every_block_back_and_the_counts_go_on() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let blocks: Vec<_> = (0..50).map(|_| heap.allocate(layout(64, 8)).unwrap()).collect();
+        // SAFETY: not used afterwards.
+        unsafe { heap.remote().free(blocks[7]) }.unwrap();
+        // SAFETY: no block is used afterwards.
+        unsafe { heap.reset() };
+        assert_eq!((heap.live_blocks(), heap.validate()), (0, Ok(())));
+        assert_eq!(heap.meter().snapshot().pools()[1].peak, 50);
+        assert_eq!(heap.allocate(layout(64, 8)), Ok(blocks[0]));
+        assert_eq!(heap.adopt_remote_frees(usize::MAX), 0);
+    }
+
+    #[test]
+    fn destroying_says_what_is_still_live() {
+        let mut memory = region(SMALL.bytes_needed());
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        let home = heap.allocate(layout(64, 8)).unwrap();
+        // SAFETY: not used afterwards.
+        unsafe { heap.remote().free(home) }.unwrap();
+        assert_eq!(heap.destroy(), Ok(()));
+
+        let mut heap = Heap::new(&mut memory, &SMALL).unwrap();
+        heap.allocate(layout(64, 8)).unwrap();
+        heap.allocate(layout(1000, 8)).unwrap();
+        let left = heap.destroy().unwrap_err();
+        assert_eq!(left, StillLive { blocks: 2, bytes: 64 + 1088 });
+        assert_eq!(left.to_string(), "2 blocks of 1152 bytes together were still in use");
     }
 }
 
 mod freeing {
     use super::*;
+
+    fn unsupported(size_bytes: usize) -> AllocError {
+        AllocError::Unsupported { size_bytes, align_bytes: 8 }
+    }
 
     #[test]
     fn wrong_pointers_are_named_and_change_nothing() {
@@ -222,12 +350,13 @@ mod freeing {
         let remote = heap.remote();
         let sizes = SMALL.pools();
         // The model: how many blocks of each pool are live, and which blocks were given out.
-        let mut used = [0_usize; 4];
+        let (mut used, mut peak, mut refused, mut borrowed) = ([0; 4], [0; 4], [0; 4], [0; 4]);
         let mut live: Vec<(NonNull<u8>, usize)> = Vec::new();
         for _ in 0..40_000 {
             if random.below(100) < 52 {
                 let size = random.below(4200);
-                let fitting = (0..4).find(|&p| sizes[p].block_bytes >= size && used[p] < sizes[p].blocks);
+                let wanted = (0..4).find(|&p| sizes[p].block_bytes >= size);
+                let fitting = wanted.and_then(|wanted| (wanted..4).find(|&p| used[p] < sizes[p].blocks));
                 match heap.allocate(layout(size, 8)) {
                     Ok(block) => {
                         let pool = fitting.expect("the model says that nothing is free");
@@ -236,9 +365,15 @@ mod freeing {
                         // SAFETY: the block is live and at least this large.
                         unsafe { block.write_bytes(0xA5, size) };
                         used[pool] += 1;
+                        peak[pool] = peak[pool].max(used[pool]);
+                        borrowed[wanted.unwrap()] += usize::from(wanted != fitting);
                         live.push((block, pool));
                     }
-                    Err(_) => assert_eq!(fitting, None),
+                    Err(AllocError::Exhausted { block_bytes }) => {
+                        assert_eq!((fitting, block_bytes), (None, sizes[wanted.unwrap()].block_bytes));
+                        refused[wanted.unwrap()] += 1;
+                    }
+                    Err(error) => assert_eq!((wanted, error), (None, unsupported(size))),
                 }
             } else if !live.is_empty() {
                 let (block, pool) = live.swap_remove(random.below(live.len()));
@@ -257,6 +392,9 @@ mod freeing {
             }
             let stats = heap.meter().snapshot();
             assert!(stats.pools().iter().map(|p| p.used).eq(used));
+            assert!(stats.pools().iter().map(|p| p.peak).eq(peak));
+            assert!(stats.pools().iter().map(|p| p.refused).eq(refused));
+            assert!(stats.pools().iter().map(|p| p.borrowed).eq(borrowed));
             assert_eq!(heap.validate(), Ok(()));
         }
     }
