@@ -42,7 +42,8 @@ impl<'r> Heap<'r> {
         Ok(Self { region: Region::build(region, config)?, owner: PhantomData })
     }
 
-    /// As [`Heap::new`], for a heap whose frees are not checked: fewer instructions, and no forgiveness.
+    /// As [`Heap::new`], for a heap whose frees are neither checked nor counted: fewer instructions, and no forgiveness. Its
+    /// [`PoolStats::peak`](crate::PoolStats::peak) knows only of blocks that are live.
     ///
     /// # Errors
     /// As [`Heap::new`].
@@ -199,13 +200,8 @@ unsafe impl<P: Policy> Allocate for Heap<'_, P> {
         if index >= usize::from(pool.limit) {
             return self.region.put_odd(block);
         }
-        let was_live = if P::CHECKED {
-            // SAFETY: just compared.
-            unsafe { pool.put::<true>(index, &self.region.header().available) }
-        } else {
-            // SAFETY: as above.
-            unsafe { pool.put::<false>(index, &self.region.header().available) }
-        };
+        // SAFETY: just compared.
+        let was_live = unsafe { pool.put::<P>(index, &self.region.header().available) };
         if was_live { Ok(()) } else { Err(FreeError::DoubleFree) }
     }
 

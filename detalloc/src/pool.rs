@@ -17,6 +17,7 @@ use crate::{
     config::PoolConfig,
     opaque::opaque,
     plan::{block_align, summary_words},
+    policy::Policy,
     remote::RemoteFrees,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
@@ -146,26 +147,28 @@ impl Pool {
     }
 
     /// Puts back block `index`, below `limit`, of a short pool. `false`: it is free already, here or on its way from
-    /// another thread; `CHECKED` says whether to look.
+    /// another thread, if the policy is to look.
     ///
     /// # Safety
     /// `index < limit`.
     #[inline]
-    pub(crate) unsafe fn put<const CHECKED: bool>(&self, index: usize, available: &Cell<usize>) -> bool {
+    pub(crate) unsafe fn put<P: Policy>(&self, index: usize, available: &Cell<usize>) -> bool {
         let number = index / WORD_BITS;
         let bit = 1 << (index % WORD_BITS);
         // SAFETY: (I1, I5) the caller's number is a block's, so it has a leaf.
         let (leaf, announced) =
             unsafe { (self.leaves.add(number).as_ref(), self.leaves.sub(number + 1).as_ref()) };
         let free = leaf.load(Relaxed);
-        if CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
+        if P::CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
             return false;
         }
         leaf.store(free | bit, Relaxed);
         self.top.set(self.top.get() | 1 << number);
         self.spare.set(self.spare.get().wrapping_add(1));
         available.set(available.get() | self.bit);
-        self.note_highest(index);
+        if P::COUNTED {
+            self.note_highest(index);
+        }
         true
     }
 

@@ -52,6 +52,13 @@ impl Stats {
         self.pools().iter().map(|pool| pool.used * pool.block_bytes).sum()
     }
 
+    /// The high water of all pools together, in bytes: what a configuration has to hold. The most bytes that were ever live at
+    /// once can be less, because pools need not peak together.
+    #[must_use]
+    pub fn peak_bytes(&self) -> usize {
+        self.pools().iter().map(|pool| pool.peak * pool.block_bytes).sum()
+    }
+
     /// How many requests were refused, whatever the reason.
     #[must_use]
     pub fn refused(&self) -> usize {
