@@ -122,8 +122,8 @@ impl<'r> Region<'r> {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
         };
         // Metadata is zeroed: words start empty, and the rest is set below.
-        memory[..plan.blocks.min(plan.bytes)].fill(MaybeUninit::new(0));
-        touch(&mut memory[plan.blocks.min(plan.bytes)..]);
+        memory[..plan.blocks].fill(MaybeUninit::new(0));
+        touch(&mut memory[plan.blocks..]);
         let start = NonNull::from(memory).cast::<u8>();
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };
