@@ -51,6 +51,7 @@ mod remote;
 mod slow;
 mod stats;
 mod sync;
+mod typed;
 mod validate;
 
 pub use crate::{
@@ -62,5 +63,6 @@ pub use crate::{
     plan::MAX_ALIGN_BYTES,
     policy::{Checked, Policy, Unchecked},
     stats::{Meter, PoolStats, Stats},
+    typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
     validate::{Broken, Corruption},
 };
