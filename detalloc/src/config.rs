@@ -146,18 +146,19 @@ impl Config {
     #[must_use]
     pub const fn layout(&self) -> Layout {
         let plan = Plan::of(self);
-        match Layout::from_size_align(plan.bytes, plan.align) {
+        let before_blocks = plan.blocks.next_multiple_of(plan.align);
+        match Layout::from_size_align(before_blocks + (plan.bytes - plan.blocks), plan.align) {
             Ok(layout) => layout,
             // `Plan::checked` bounds the size and its alignment is a power of two.
             Err(_) => unreachable!(),
         }
     }
 
-    /// The memory this configuration needs wherever the region starts, in bytes: [`Config::layout`] and what
-    /// the worst misalignment costs.
+    /// The memory this configuration needs wherever the region starts, in bytes: metadata, blocks, and what the worst
+    /// misalignment costs.
     #[must_use]
     pub const fn bytes_needed(&self) -> usize {
-        let layout = self.layout();
-        layout.size() + layout.align() - 1
+        let plan = Plan::of(self);
+        plan.bytes + plan.align - 1
     }
 }

@@ -181,7 +181,7 @@ impl<'r, P: Policy> Heap<'r, P> {
 unsafe impl<P: Policy> Allocate for Heap<'_, P> {
     #[inline]
     fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.take(layout).ok_or_else(|| self.region.reason(layout))
+        self.take(layout).ok_or_else(|| self.region.header().refusal.get().error(layout))
     }
 
     #[inline]

@@ -46,10 +46,13 @@ mod opaque;
 mod plan;
 mod policy;
 mod pool;
+mod preset;
+mod profile;
 mod region;
 mod remote;
 mod slow;
 mod stats;
+mod suggest;
 mod sync;
 mod typed;
 mod validate;
@@ -62,6 +65,8 @@ pub use crate::{
     heap::{Heap, RemoteFree},
     plan::MAX_ALIGN_BYTES,
     policy::{Checked, Policy, Unchecked},
+    preset::Preset,
+    profile::Profile,
     stats::{Meter, PoolStats, Stats},
     typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
     validate::{Broken, Corruption},

@@ -1,8 +1,9 @@
 //! Where everything lies in a region: computed in `const`, from the configuration alone.
 //!
-//! From the region's aligned start: header, class map, pools, their ledgers, bitmaps, page table, blocks. The metadata lies
-//! below the blocks, so that writing past a block's end never meets it. The blocks of the largest class come first,
-//! because the alignment of a pool never exceeds that of its block size, and so little is lost between them.
+//! In this order: header, class map, pools, their ledgers, bitmaps, page table, blocks. The metadata lies below the blocks,
+//! so that writing past a block's end never meets it. The blocks of the largest class come first, because the alignment
+//! of a pool never exceeds that of its block size, and so little is lost between them; and it is the first block that is
+//! put at an aligned address, with the metadata right below, so that alignment costs a region once.
 
 use crate::{
     class::{MIN_KEY, key_of},
@@ -31,9 +32,10 @@ pub(crate) type PoolOffset = u16;
 const WORD_BITS: usize = usize::BITS as usize;
 const WORD_BYTES: usize = size_of::<usize>();
 
-/// Offsets and sizes, in bytes from the region's aligned start unless said otherwise.
+/// Offsets and sizes, in bytes from the header unless said otherwise.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
+    /// Alignment of the first block.
     pub(crate) align: usize,
     pub(crate) bytes: usize,
     /// Entries of the class map: requests of a key past it fit no pool.
@@ -149,7 +151,7 @@ impl Plan {
         plan.pages = end.div_ceil(page_bytes);
 
         plan.page_table = offset;
-        plan.blocks = some!(align_up(plan.page_table + plan.pages, plan.align));
+        plan.blocks = some!(align_up(plan.page_table + plan.pages, align_of::<Header>()));
         while pool < pools.len() {
             plan.pool_blocks[pool] = some!(plan.pool_blocks[pool].checked_add(plan.blocks));
             pool += 1;

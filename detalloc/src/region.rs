@@ -17,13 +17,14 @@
 use crate::{
     class::{GRANULE_BYTES, MIN_KEY, key_of, signed},
     config::{Borrow, Config},
-    error::InitError,
+    error::{AllocError, InitError},
     plan::{CLASS_MAP, MAX_ALIGN_BYTES, Plan, PoolOffset},
     pool::{Ledger, Parts, Pool},
     sync::{AtomicUsize, Ordering::Relaxed},
 };
 use core::{
-    cell::Cell, fmt, marker::PhantomData, mem::MaybeUninit, ptr::NonNull, slice, sync::atomic::AtomicU32,
+    alloc::Layout, cell::Cell, fmt, marker::PhantomData, mem::MaybeUninit, ptr::NonNull, slice,
+    sync::atomic::AtomicU32,
 };
 
 /// Alignments from the granule to the page, each with a mask of the pools that have it, and one more for all stricter
@@ -36,7 +37,7 @@ const TOUCH_STRIDE_BYTES: usize = 4096;
 /// The page table holds the distance of a pool from the region's aligned start in units of this many bytes.
 const LINE_BYTES: usize = align_of::<Pool>();
 
-/// The start of every region. The class map comes right behind it.
+/// The start of the metadata. The class map comes right behind it.
 #[repr(C, align(64))]
 pub(crate) struct Header {
     /// The first key that no pool serves.
@@ -51,8 +52,9 @@ pub(crate) struct Header {
     pub(crate) available: Cell<usize>,
     /// Which pools besides its own a request may take from: all or none.
     pub(crate) borrow: usize,
-    pools: usize,
-    ledgers: usize,
+    /// Where the pools and their ledgers lie, in bytes from here.
+    pools: u32,
+    ledgers: u32,
     pub(crate) pool_count: usize,
     /// Pools whose blocks have at least the alignment 2^(4 + i).
     aligned: [usize; ALIGNMENTS],
@@ -67,13 +69,31 @@ pub(crate) struct Header {
     pub(crate) pending: Line<AtomicUsize>,
 }
 
-/// Why a request was refused; together with its layout, an [`AllocError`](crate::AllocError).
-#[derive(Clone, Copy)]
-pub(crate) enum Refusal {
-    /// The pool of blocks this large ran dry.
-    Exhausted(usize),
-    Unsupported,
-    Corrupt,
+/// Why a request was refused, with its layout an [`AllocError`](crate::AllocError): the size of the blocks that ran out, or
+/// one of the other reasons.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal(u32);
+
+impl Refusal {
+    pub(crate) const CORRUPT: Self = Self(0);
+    pub(crate) const UNSUPPORTED: Self = Self(1);
+
+    /// The pool of blocks this large ran dry; no block is larger than 2^28 bytes or smaller than a granule.
+    pub(crate) fn exhausted(block_bytes: usize) -> Self {
+        Self(u32::try_from(block_bytes).unwrap_or(u32::MAX))
+    }
+
+    /// The refusal of this request as an error.
+    #[inline]
+    pub(crate) fn error(self, layout: Layout) -> AllocError {
+        match self {
+            Self::CORRUPT => AllocError::Corrupt,
+            Self::UNSUPPORTED => {
+                AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() }
+            }
+            Self(block_bytes) => AllocError::Exhausted { block_bytes: block_bytes as usize },
+        }
+    }
 }
 
 /// A region that was laid out.
@@ -116,7 +136,8 @@ impl<'r> Region<'r> {
     /// Lays out a region and touches every page of it.
     pub(crate) fn build(memory: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
         let plan = Plan::of(config);
-        let slack = memory.as_ptr().align_offset(plan.align);
+        // Where the header begins, so that the first block is aligned.
+        let slack = memory.as_ptr().addr().wrapping_add(plan.blocks).wrapping_neg() & (plan.align - 1);
         let given = memory.len();
         let Some(memory) = slack.checked_add(plan.bytes).and_then(|end| memory.get_mut(slack..end)) else {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
@@ -129,6 +150,7 @@ impl<'r> Region<'r> {
         let at = |offset: usize| unsafe { start.add(offset) };
 
         let entry = |offset: usize| PoolOffset::try_from(offset).unwrap_or(PoolOffset::MAX);
+        let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
         let line = |offset: usize| u8::try_from(offset / LINE_BYTES).unwrap_or(u8::MAX);
         let mut aligned = [0; ALIGNMENTS];
         let mut first_key = 0;
@@ -170,12 +192,12 @@ impl<'r> Region<'r> {
                 Borrow::Larger => usize::MAX,
                 Borrow::Never => 0,
             },
-            pools: plan.pools,
-            ledgers: plan.ledgers,
+            pools: narrow(plan.pools),
+            ledgers: narrow(plan.ledgers),
             pool_count: config.pools().len(),
             aligned,
             unsupported: AtomicU32::new(0),
-            refusal: Cell::new(Refusal::Corrupt),
+            refusal: Cell::new(Refusal::CORRUPT),
             own_seal: 0,
             seal: 0,
             pending: Line(AtomicUsize::new(0)),
@@ -254,7 +276,8 @@ impl<'r> Region<'r> {
     pub(crate) fn pool(self, number: usize) -> Option<&'r Pool> {
         let header = self.header();
         // SAFETY: (I1) `build` wrote this many.
-        (number < header.pool_count).then(|| unsafe { self.at(header.pools + number * size_of::<Pool>()) })
+        (number < header.pool_count)
+            .then(|| unsafe { self.at(header.pools as usize + number * size_of::<Pool>()) })
     }
 
     /// The parts of pool number `number`, if there is one.
@@ -262,7 +285,10 @@ impl<'r> Region<'r> {
     pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
         let pool = self.pool(number)?;
         // SAFETY: (I1) `build` wrote as many as pools.
-        Some(Parts { pool, ledger: unsafe { self.at(self.header().ledgers + number * size_of::<Ledger>()) } })
+        Some(Parts {
+            pool,
+            ledger: unsafe { self.at(self.header().ledgers as usize + number * size_of::<Ledger>()) },
+        })
     }
 
     /// The parts of a pool.
@@ -296,7 +322,7 @@ impl<'r> Region<'r> {
     }
 
     fn number_at(self, offset: usize) -> Option<usize> {
-        let distance = offset.checked_sub(self.header().pools)?;
+        let distance = offset.checked_sub(self.header().pools as usize)?;
         let number = distance / size_of::<Pool>();
         (distance % size_of::<Pool>() == 0 && number < self.header().pool_count).then_some(number)
     }
@@ -326,8 +352,8 @@ impl Header {
             self.page_table.as_ptr().addr(),
             self.page_bits as usize,
             self.borrow,
-            self.pools,
-            self.ledgers,
+            self.pools as usize,
+            self.ledgers as usize,
             self.pool_count,
         ];
         digest(digest(0, words), self.aligned)

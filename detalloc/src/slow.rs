@@ -5,12 +5,12 @@
 
 use crate::{
     class::{GRANULE_BYTES, key_of},
-    error::{AllocError, FreeError},
+    error::FreeError,
     pool::{Parts, Pool},
     region::{Refusal, Region},
     sync::Ordering::Relaxed,
 };
-use core::{alloc::Layout, ptr::NonNull, sync::atomic::AtomicU32};
+use core::{ptr::NonNull, sync::atomic::AtomicU32};
 
 /// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
 /// finds nothing where an announcement has been collected together with the one before it.
@@ -37,7 +37,7 @@ impl<'r> Region<'r> {
             Some(own) => self.take_dry(align_mask, own.pool),
             None => {
                 count_one(&header.unsupported);
-                self.refuse(Refusal::Unsupported)
+                self.refuse(Refusal::UNSUPPORTED)
             }
         }
     }
@@ -99,14 +99,14 @@ impl<'r> Region<'r> {
     #[inline(never)]
     fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
         let block = self.parts_of(pool).and_then(|parts| parts.take(&self.header().available));
-        block.or_else(|| self.refuse(Refusal::Corrupt))
+        block.or_else(|| self.refuse(Refusal::CORRUPT))
     }
 
     #[cold]
     #[inline(never)]
     fn refuse_for(self, own: &Pool) -> Option<NonNull<u8>> {
         self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
-        self.refuse(Refusal::Exhausted(own.block_bytes))
+        self.refuse(Refusal::exhausted(own.block_bytes))
     }
 
     /// Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
@@ -122,18 +122,6 @@ impl<'r> Region<'r> {
             if from == 0 || enough || self.adopt(from.trailing_zeros() as usize) > 0 {
                 break;
             }
-        }
-    }
-
-    /// Why the last request was refused that was.
-    #[inline]
-    pub(crate) fn reason(self, layout: Layout) -> AllocError {
-        match self.header().refusal.get() {
-            Refusal::Exhausted(block_bytes) => AllocError::Exhausted { block_bytes },
-            Refusal::Unsupported => {
-                AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() }
-            }
-            Refusal::Corrupt => AllocError::Corrupt,
         }
     }
 

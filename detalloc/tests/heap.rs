@@ -71,15 +71,22 @@ mod configurations {
 
     #[test]
     fn a_region_one_byte_too_small_is_refused_at_every_misalignment() {
-        let mut memory = region(SMALL.bytes_needed() + 4096);
+        let mut memory = region(SMALL.bytes_needed() + 2 * 4096);
+        let aligned = memory.as_ptr().align_offset(4096);
+        let memory = &mut memory[aligned..];
+        let mut most = 0;
         for offset in 0..SMALL.layout().align() {
-            let slack = memory[offset..].as_ptr().align_offset(SMALL.layout().align());
-            let needed = slack + SMALL.layout().size();
-            assert!(needed <= SMALL.bytes_needed());
+            let Err(InitError::TooSmall { needed, given: 0 }) = Heap::new(&mut memory[offset..offset], &SMALL)
+            else {
+                panic!("no bytes are enough");
+            };
             let refused = Heap::new(&mut memory[offset..offset + needed - 1], &SMALL).unwrap_err();
             assert_eq!(refused, InitError::TooSmall { needed, given: needed - 1 });
             assert!(Heap::new(&mut memory[offset..offset + needed], &SMALL).is_ok());
+            assert!(offset > 0 || needed == SMALL.layout().size());
+            most = most.max(needed);
         }
+        assert_eq!(most, SMALL.bytes_needed());
         assert!(Heap::new(&mut [], &SMALL).is_err());
     }
 }
