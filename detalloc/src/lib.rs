@@ -32,6 +32,8 @@
 //! class ([`class`]) loses at most 15 bytes a block, or 1/16 above 256 bytes; fewer pools lose more.
 #![no_std]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(any(test, doctest))]
 extern crate std;
 
@@ -40,8 +42,11 @@ mod arena;
 mod bitmap;
 pub mod class;
 mod config;
+mod cycles;
 mod error;
 mod heap;
+mod hooks;
+mod observe;
 mod opaque;
 mod plan;
 mod policy;
@@ -50,24 +55,37 @@ mod preset;
 mod profile;
 mod region;
 mod remote;
+mod report;
 mod slow;
 mod stats;
 mod suggest;
 mod sync;
+pub mod trace;
 mod typed;
 mod validate;
+mod wcet;
 
 pub use crate::{
     allocate::Allocate,
     arena::Arena,
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
+    cycles::Clock,
     error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError, StillLive},
     heap::{Heap, RemoteFree},
+    hooks::{Hook, HookFn, HookKind, Hooks},
+    observe::{Event, Observed, Observer},
     plan::MAX_ALIGN_BYTES,
     policy::{Checked, Policy, Unchecked},
     preset::Preset,
     profile::Profile,
+    report::debug_print,
     stats::{Meter, PoolStats, Stats},
     typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
     validate::{Broken, Corruption},
+    wcet::{OperationStats, Wcet, WcetStats},
 };
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub use crate::cycles::Cycles;
+#[cfg(all(target_arch = "arm", target_os = "none"))]
+pub use crate::cycles::Dwt;

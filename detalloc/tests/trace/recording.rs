@@ -1,0 +1,121 @@
+//! What is recorded, and that it changes nothing.
+
+use super::*;
+
+#[test]
+fn changes_nothing_about_the_blocks_that_are_handed_out() {
+    let (mut plain, mut watched) = (region(), region());
+    let starts = [plain.as_ptr().align_offset(4096), watched.as_ptr().align_offset(4096)];
+    let addresses = [plain[starts[0]..].as_ptr().addr(), watched[starts[1]..].as_ptr().addr()];
+    // Room for half of it, so that recording ends midway.
+    let mut memory = vec![0; 10_000];
+    let mut plain = Heap::new(&mut plain, &CONFIG).unwrap();
+    let heap = Heap::new(&mut watched, &CONFIG).unwrap();
+    let mut watched = Observed::new(heap, Recorder::new(&mut memory).unwrap());
+    let shift = addresses[0].wrapping_sub(addresses[1]);
+    let expected = work(&mut plain, addresses[0], 5000);
+    let got = work(&mut watched, addresses[1], 5000);
+    assert!(watched.observer().lost() > 0, "recording ended midway ({shift})");
+    assert_eq!(got, expected);
+}
+
+#[test]
+fn of_the_same_history_is_the_same_bytes_wherever_the_heap_lies() {
+    let _elsewhere = region();
+    assert_eq!(recorded(3000), recorded(3000));
+}
+
+#[test]
+fn follows_every_operation() {
+    let (mut region, mut memory) = (region(), vec![0; 100_000]);
+    let heap = Heap::new(&mut region, &CONFIG).unwrap();
+    let mut events = Vec::new();
+    let log = detalloc::Hook(|event: &Event| events.push(*event));
+    let mut heap = Observed::new(heap, (Recorder::new(&mut memory).unwrap(), log));
+    work(&mut heap, 0, 3000);
+    let trace = heap.into_parts().1.0.into_trace();
+    let mut first = None;
+    let mut id = |block: NonNull<u8>| {
+        let address = block.as_ptr().addr() as u64;
+        BlockId(address.wrapping_sub(*first.get_or_insert(address)))
+    };
+    let read = |given: Layout| given.align_to(16).unwrap();
+    let expected: Vec<_> = events
+        .iter()
+        .map(|event| match *event {
+            Event::Allocated { layout, block } => {
+                Record::Allocated { block: id(block), layout: read(layout) }
+            }
+            Event::Freed { block, .. } => Record::Freed { block: id(block) },
+            Event::Refused { layout, .. } => Record::Refused { layout: read(layout) },
+            Event::Reallocated { block, moved_to, new_bytes, .. } => {
+                Record::Reallocated { block: id(block), moved_to: id(moved_to), new_bytes }
+            }
+            Event::ReallocateRefused { block, new_bytes, .. } => {
+                Record::ReallocateRefused { block: id(block), new_bytes }
+            }
+            Event::FreeRefused { .. } => panic!("nothing wrong was freed"),
+        })
+        .collect();
+    assert_eq!(records(trace), expected);
+    let kinds: std::collections::BTreeSet<_> =
+        expected.iter().map(|it| format!("{it:?}").split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(kinds.len(), 5, "all kinds occurred: {kinds:?}");
+}
+
+#[test]
+fn takes_four_bytes_an_operation_on_average() {
+    let trace = recorded(20_000);
+    let records = records(&trace).len();
+    let each = trace.len() * 100 / records;
+    println!("{} bytes for {records} records: {each} hundredths of a byte each", trace.len());
+    assert!(each <= 400, "{each}");
+}
+
+#[test]
+fn keeps_the_greatest_numbers() {
+    let max = isize::MAX.unsigned_abs();
+    let events = [
+        Event::Allocated { layout: layout(0, 1), block: block(1) },
+        Event::Allocated { layout: layout(max - 4095, 4096), block: block(usize::MAX) },
+        Event::Allocated { layout: layout(0, 1 << (usize::BITS - 2)), block: block(usize::MAX / 2 + 1) },
+        Event::ReallocateRefused {
+            block: block(3),
+            layout: layout(1, 1),
+            new_bytes: usize::MAX,
+            error: ResizeError::Memory(detalloc::AllocError::Corrupt),
+        },
+    ];
+    let at = |address: usize| BlockId(address.wrapping_sub(1) as u64);
+    let expected = [
+        Record::Allocated { block: at(1), layout: layout(0, 16) },
+        Record::Allocated { block: at(usize::MAX), layout: layout(max - 4095, 4096) },
+        Record::Allocated { block: at(usize::MAX / 2 + 1), layout: layout(0, 1 << (usize::BITS - 2)) },
+        Record::ReallocateRefused { block: at(3), new_bytes: usize::MAX },
+    ];
+    assert_eq!(records(&trace_of(&events)), expected);
+}
+
+#[test]
+fn marks_what_the_program_wants_marked() {
+    let mut memory = [0; 100];
+    let mut recorder = Recorder::new(&mut memory).unwrap();
+    recorder.mark(0);
+    recorder.mark(u64::MAX);
+    assert_eq!(records(recorder.trace()), [Record::Mark(0), Record::Mark(u64::MAX)]);
+}
+
+#[test]
+fn leaves_out_pointers_that_were_refused() {
+    let foreign = detalloc::FreeError::Foreign;
+    let events = [
+        Event::FreeRefused { block: block(16), error: foreign },
+        Event::ReallocateRefused {
+            block: block(16),
+            layout: layout(1, 1),
+            new_bytes: 2,
+            error: ResizeError::Block(foreign),
+        },
+    ];
+    assert_eq!(records(&trace_of(&events)), []);
+}
