@@ -53,11 +53,19 @@ pub enum FreeError {
     Misaligned,
     /// The block is free already.
     DoubleFree,
+    /// Something wrote past the end of the block; only a heap with [guards](crate::guard) notices. The block stays live.
+    Overrun {
+        /// The first byte of the block that was found overwritten.
+        at_bytes: usize,
+    },
 }
 
 impl fmt::Display for FreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Overrun { at_bytes } => {
+                return write!(f, "byte {at_bytes} of the block, past its end, was written");
+            }
             Self::Foreign => "the pointer belongs to no block of this heap",
             Self::Interior => "the pointer lies inside a block, not at its start",
             Self::Misaligned => "the pointer lies inside a block and is not aligned to 16 bytes",
@@ -196,6 +204,11 @@ pub enum InitError {
         /// What it holds, in bytes.
         given: usize,
     },
+    /// The heap was to own its region, and there is no memory for it.
+    OutOfMemory {
+        /// What this configuration needs, in bytes.
+        needed: usize,
+    },
 }
 
 impl fmt::Display for InitError {
@@ -204,6 +217,7 @@ impl fmt::Display for InitError {
             Self::TooSmall { needed, given } => {
                 write!(f, "the region has {given} bytes and this configuration needs {needed}")
             }
+            Self::OutOfMemory { needed } => write!(f, "the system has no {needed} bytes for the region"),
         }
     }
 }

@@ -34,7 +34,7 @@
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
-#[cfg(any(test, doctest))]
+#[cfg(any(test, doctest, feature = "os"))]
 extern crate std;
 
 mod allocate;
@@ -44,8 +44,10 @@ pub mod class;
 mod config;
 mod cycles;
 mod error;
+pub mod guard;
 mod heap;
 mod hooks;
+pub mod memory;
 mod observe;
 mod opaque;
 mod plan;
@@ -56,6 +58,7 @@ mod profile;
 mod region;
 mod remote;
 mod report;
+mod sanitizer;
 mod slow;
 mod stats;
 mod suggest;

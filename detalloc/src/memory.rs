@@ -1,0 +1,27 @@
+//! Where a region can come from, when it is not simply borrowed.
+//!
+//! - [`StaticRegion`]: reserved when the program is linked, and taken once. No allocator, no system, no cost at run time.
+//! - `OwnedHeap` (feature `alloc`): memory of the global allocator and the heap in it, as one value that may be moved,
+//!   stored and sent.
+//! - `MappedRegion` (feature `os`, on Linux and macOS): pages of the system's own, locked and on huge pages as far as the system
+//!   allows, with a report that says how far.
+//!
+//! Whatever the source, [`Heap::new`](crate::Heap::new) touches every page, so that no allocation meets a page fault
+//! for its first use; only locked memory is also safe from being paged out later.
+
+mod fixed;
+#[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+mod mapped;
+#[cfg(feature = "alloc")]
+mod owned;
+#[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+mod report;
+
+pub use self::fixed::StaticRegion;
+#[cfg(feature = "alloc")]
+pub use self::owned::{HeapHandle, Owned, OwnedHeap};
+#[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+pub use self::{
+    mapped::{MappedRegion, Options, lock},
+    report::{Got, Locked},
+};

@@ -1,0 +1,169 @@
+//! Pages of the system's own: populated, locked and on huge pages as far as the system allows.
+
+use super::report::{self, Got, Locked};
+use core::{
+    mem::MaybeUninit,
+    ops::{Deref, DerefMut},
+    ptr::{self, NonNull},
+    slice,
+};
+use std::io;
+
+/// What to try for a [`MappedRegion`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Lock the region, so that it is never paged out. Needs a limit (`ulimit -l`, `RLIMIT_MEMLOCK`) that allows it.
+    pub lock: bool,
+    /// Ask for huge pages, which cost fewer misses in the address translation. Rounds the region up to whole ones.
+    pub huge_pages: bool,
+}
+
+/// A region of pages from the system, every one of which is there before the first use. An inaccessible page on either
+/// side ends a run past the region at once.
+///
+/// ```
+/// use core::alloc::Layout;
+/// use detalloc::{Allocate, Config, PoolConfig, memory::{MappedRegion, Options, OwnedHeap}};
+///
+/// const CONFIG: Config = Config::constant(&[PoolConfig::new(64, 128)]);
+///
+/// let region = MappedRegion::new(CONFIG.bytes_needed(), Options { lock: true, huge_pages: false })?;
+/// println!("{}", region.got());
+/// let mut heap = OwnedHeap::in_mapped(region, &CONFIG)?;
+/// heap.allocate(Layout::new::<u64>())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct MappedRegion {
+    /// All that was mapped, the inaccessible pages included.
+    mapped: NonNull<[u8]>,
+    /// The part of it that is accessible.
+    region: NonNull<[MaybeUninit<u8>]>,
+    got: Got,
+}
+
+// SAFETY: the mapping belongs to no thread, and this is its only owner.
+unsafe impl Send for MappedRegion {}
+// SAFETY: by shared reference it can only be read.
+unsafe impl Sync for MappedRegion {}
+
+impl MappedRegion {
+    /// Maps a region of at least this many bytes, and tries what the options ask for. [`MappedRegion::got`] says what
+    /// came of it.
+    ///
+    /// # Errors
+    /// The system's, if and only if the memory itself is not to be had. Locks and huge pages that are refused are none.
+    ///
+    /// # Time complexity
+    /// Linear in the size. Not for real-time paths.
+    pub fn new(bytes: usize, options: Options) -> io::Result<Self> {
+        let page = page_bytes();
+        let align = if options.huge_pages { report::huge_page_bytes().max(page) } else { page };
+        let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
+        let len = bytes.max(1).checked_next_multiple_of(align).ok_or_else(out_of_memory)?;
+        let whole =
+            len.checked_add(align).and_then(|sum| sum.checked_add(2 * page)).ok_or_else(out_of_memory)?;
+
+        // SAFETY: a new mapping at an address of the system's choice touches nothing that is there.
+        let start = unsafe {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+            libc::mmap(ptr::null_mut(), whole, libc::PROT_NONE, flags, -1, 0)
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start.cast::<u8>()).ok_or_else(out_of_memory)?;
+        // SAFETY: `whole` leaves room for a page, for what the alignment costs, and for a page at the end.
+        let region = unsafe { start.add(page + start.add(page).as_ptr().align_offset(align)) };
+        let mut mapping = Self {
+            mapped: NonNull::slice_from_raw_parts(start, whole),
+            region: NonNull::slice_from_raw_parts(region.cast(), len),
+            got: Got::default(),
+        };
+        // SAFETY: whole pages of the mapping above, which nobody uses yet.
+        if unsafe { libc::mprotect(region.as_ptr().cast(), len, libc::PROT_READ | libc::PROT_WRITE) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if options.huge_pages {
+            advise_huge_pages(&mut mapping);
+        }
+        populate(&mut mapping);
+        let locked = if options.lock { lock(&mut mapping) } else { Locked::NotAsked };
+        mapping.got = Got::of(&mapping, locked);
+        Ok(mapping)
+    }
+
+    /// What the system granted.
+    #[must_use]
+    pub fn got(&self) -> Got {
+        self.got
+    }
+}
+
+impl Deref for MappedRegion {
+    type Target = [MaybeUninit<u8>];
+
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: mapped, and borrowed as long as the result.
+        unsafe { slice::from_raw_parts(self.region.as_ptr().cast(), self.region.len()) }
+    }
+}
+
+impl DerefMut for MappedRegion {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        // SAFETY: as above, exclusively.
+        unsafe { slice::from_raw_parts_mut(self.region.as_ptr().cast(), self.region.len()) }
+    }
+}
+
+impl Drop for MappedRegion {
+    fn drop(&mut self) {
+        // SAFETY: the whole mapping of `new`, which nobody borrows any more. Fails only for arguments it never has.
+        unsafe { libc::munmap(self.mapped.as_ptr().cast(), self.mapped.len()) };
+    }
+}
+
+/// Locks the pages of a region that is already there, so that they are never paged out, and brings them in. They stay
+/// locked until they are unmapped, also when they serve something else by then.
+///
+/// # Time complexity
+/// Linear in the size. Not for real-time paths.
+pub fn lock(region: &mut [MaybeUninit<u8>]) -> Locked {
+    let page = page_bytes();
+    let before = region.as_ptr().addr() % page;
+    let start = region.as_mut_ptr().wrapping_byte_sub(before);
+    // SAFETY: locking changes no memory; the kernel checks the range. No access goes through `start`.
+    if unsafe { libc::mlock(start.cast(), before + region.len()) } == 0 {
+        return Locked::Yes;
+    }
+    Locked::No {
+        errno: io::Error::last_os_error().raw_os_error().unwrap_or(0),
+        limit_bytes: report::lock_limit(),
+    }
+}
+
+pub(super) fn page_bytes() -> usize {
+    // SAFETY: asks for a number.
+    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Best effort; what came of it is measured afterwards.
+fn advise_huge_pages(region: &mut [MaybeUninit<u8>]) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: whole pages of a private mapping; the advice changes no contents.
+    unsafe {
+        libc::madvise(region.as_mut_ptr().cast(), region.len(), libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = region;
+}
+
+/// Has every page brought in, writable.
+fn populate(region: &mut [MaybeUninit<u8>]) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: whole pages of a private mapping; populating changes no contents. Linux before 5.14 refuses.
+    if unsafe { libc::madvise(region.as_mut_ptr().cast(), region.len(), libc::MADV_POPULATE_WRITE) } == 0 {
+        return;
+    }
+    crate::region::touch(region);
+}
