@@ -17,6 +17,8 @@ pub enum AllocError {
         /// The alignment that was asked for, in bytes.
         align_bytes: usize,
     },
+    /// The heap is at work: the request came from one of its own observers. See [`Local`](crate::Local).
+    Busy,
     /// The metadata of the pool contradicts itself: something wrote outside its block. See [`Heap::validate`].
     ///
     /// [`Heap::validate`]: crate::Heap::validate
@@ -35,6 +37,7 @@ impl fmt::Display for AllocError {
             Self::Unsupported { size_bytes, align_bytes } => {
                 write!(f, "no pool has blocks of {size_bytes} bytes aligned to {align_bytes}")
             }
+            Self::Busy => write!(f, "the heap is at work: observers must not ask it for memory"),
             Self::Corrupt => write!(f, "the pool's metadata was overwritten; validate() says where"),
         }
     }
@@ -53,6 +56,8 @@ pub enum FreeError {
     Misaligned,
     /// The block is free already.
     DoubleFree,
+    /// The heap is at work: the free came from one of its own observers. See [`Local`](crate::Local).
+    Busy,
     /// Something wrote past the end of the block; only a heap with [guards](crate::guard) notices. The block stays live.
     Overrun {
         /// The first byte of the block that was found overwritten.
@@ -70,6 +75,7 @@ impl fmt::Display for FreeError {
             Self::Interior => "the pointer lies inside a block, not at its start",
             Self::Misaligned => "the pointer lies inside a block and is not aligned to 16 bytes",
             Self::DoubleFree => "the block is free already",
+            Self::Busy => "the heap is at work: observers must not give blocks back to it",
         })
     }
 }

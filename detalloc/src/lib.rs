@@ -31,6 +31,7 @@
 //! is no external fragmentation, and a request takes a whole block of the smallest pool that holds it. A pool for every
 //! class ([`class`]) loses at most 15 bytes a block, or 1/16 above 256 bytes; fewer pools lose more.
 #![no_std]
+#![cfg_attr(feature = "nightly", feature(allocator_api))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -47,6 +48,8 @@ mod error;
 pub mod guard;
 mod heap;
 mod hooks;
+pub mod interop;
+mod local;
 pub mod memory;
 mod observe;
 mod opaque;
@@ -58,6 +61,7 @@ mod profile;
 mod region;
 mod remote;
 mod report;
+mod ring;
 mod sanitizer;
 mod slow;
 mod stats;
@@ -76,12 +80,14 @@ pub use crate::{
     error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError, StillLive},
     heap::{Heap, RemoteFree},
     hooks::{Hook, HookFn, HookKind, Hooks},
+    local::Local,
     observe::{Event, Observed, Observer},
     plan::MAX_ALIGN_BYTES,
     policy::{Checked, Policy, Unchecked},
     preset::Preset,
     profile::Profile,
     report::debug_print,
+    ring::{Grant, Received, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed},
     stats::{Meter, PoolStats, Stats},
     typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
     validate::{Broken, Corruption},

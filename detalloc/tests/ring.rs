@@ -1,0 +1,175 @@
+//! The promises of the ring.
+
+use core::mem::MaybeUninit;
+use detalloc::{InitError, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed};
+use std::{collections::VecDeque, thread};
+
+fn region(bytes: usize) -> Vec<MaybeUninit<u8>> {
+    vec![MaybeUninit::uninit(); bytes]
+}
+
+/// A small, seeded generator (xorshift64*).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
+    }
+}
+
+fn send(producer: &mut RingProducer<'_>, message: &[u8]) -> Result<(), RingError> {
+    let mut grant = producer.grant(message.len())?;
+    assert_eq!((grant.len(), grant.as_ptr().addr() % 16), (message.len(), 0));
+    grant.copy_from_slice(message);
+    grant.commit(message.len());
+    Ok(())
+}
+
+fn receive(consumer: &mut RingConsumer<'_>) -> Option<Vec<u8>> {
+    consumer.read().map(|message| message.to_vec())
+}
+
+#[test]
+fn messages_of_any_length_arrive_whole_and_in_order_whatever_the_history() {
+    for bytes in [160, 176, 208, 300, 1000] {
+        let mut memory = region(bytes);
+        let Ok((mut producer, mut consumer)) = ring(&mut memory) else { continue };
+        let mut random = Random(bytes as u64);
+        let mut queue = VecDeque::new();
+        for step in 0..20_000_usize {
+            if random.below(2) == 0 {
+                let message: Vec<u8> =
+                    (0..random.below(100)).map(|at| (step + at).to_le_bytes()[0]).collect();
+                match send(&mut producer, &message) {
+                    Ok(()) => queue.push_back(message),
+                    Err(RingError::Full { free_bytes }) => {
+                        assert!(free_bytes < message.len() || free_bytes == 0);
+                        assert!(!queue.is_empty());
+                        if free_bytes > 0 {
+                            assert!(producer.grant(free_bytes).is_ok());
+                        }
+                    }
+                    Err(RingError::TooLong { most_bytes }) => assert!(most_bytes < message.len()),
+                }
+            } else {
+                assert_eq!(receive(&mut consumer), queue.pop_front());
+            }
+        }
+    }
+}
+
+#[test]
+fn as_many_messages_as_were_asked_for_always_find_a_place() {
+    for (count, len) in [(1, 0), (1, 1), (3, 16), (8, 64), (5, 100)] {
+        let mut memory = region(ring_bytes_needed(count, len) + 64);
+        for offset in 0..64 {
+            let (mut producer, mut consumer) =
+                ring(&mut memory[offset..offset + ring_bytes_needed(count, len)]).unwrap();
+            let mut random = Random(7);
+            let mut there = 0;
+            for _ in 0..2000 {
+                if there < count && random.below(2) == 0 {
+                    let message = vec![1; random.below(len + 1)];
+                    assert_eq!(send(&mut producer, &message), Ok(()), "{count} of {len} at {offset}");
+                    there += 1;
+                } else if consumer.read().is_some() {
+                    there -= 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_grant_that_is_dropped_never_was_and_a_shorter_commit_takes_less() {
+    let mut memory = region(ring_bytes_needed(2, 64));
+    let (mut producer, mut consumer) = ring(&mut memory).unwrap();
+    drop(producer.grant(64).unwrap());
+    assert!(consumer.read().is_none());
+    for number in 0..100_u8 {
+        let mut grant = producer.grant(64).unwrap();
+        grant[0] = number;
+        grant.commit(1);
+        assert_eq!(receive(&mut consumer), Some(vec![number]));
+    }
+    // More than was granted is not there to commit.
+    producer.grant(3).unwrap().commit(usize::MAX);
+    assert_eq!(receive(&mut consumer).map(|message| message.len()), Some(3));
+}
+
+#[test]
+fn a_message_that_is_forgotten_is_read_again() {
+    let mut memory = region(ring_bytes_needed(2, 8));
+    let (mut producer, mut consumer) = ring(&mut memory).unwrap();
+    send(&mut producer, b"again").unwrap();
+    core::mem::forget(consumer.read());
+    assert_eq!(receive(&mut consumer).as_deref(), Some(&b"again"[..]));
+    assert!(consumer.read().is_none());
+}
+
+#[test]
+fn lengths_that_never_fit_are_told_apart_from_those_that_do_not_fit_now() {
+    let mut memory = region(ring_bytes_needed(1, 100));
+    let (mut producer, _consumer) = ring(&mut memory).unwrap();
+    let most = match producer.grant(usize::MAX) {
+        Err(RingError::TooLong { most_bytes }) => most_bytes,
+        other => panic!("{other:?}"),
+    };
+    for bits in 0..usize::BITS {
+        for len in [(1_usize << bits) - 1, 1 << bits, (1 << bits) + 1] {
+            assert_eq!(producer.grant(len).is_ok(), len <= most, "{len}");
+        }
+    }
+    assert!(producer.grant(most + 1).is_err_and(|error| error == RingError::TooLong { most_bytes: most }));
+    let full = (0..100).find_map(|_| send(&mut producer, &vec![0; most]).err()).unwrap();
+    assert!(matches!(full, RingError::Full { free_bytes } if free_bytes < most), "{full}");
+}
+
+#[test]
+fn a_region_that_is_too_small_is_refused_and_one_byte_more_is_not() {
+    let mut memory = region(400);
+    for offset in 0..64 {
+        let Err(InitError::TooSmall { needed, given: 0 }) = ring(&mut memory[offset..offset]).map(drop)
+        else {
+            panic!("no bytes are enough");
+        };
+        let refused = ring(&mut memory[offset..offset + needed - 1]).map(drop);
+        assert_eq!(refused, Err(InitError::TooSmall { needed, given: needed - 1 }));
+        let (mut producer, mut consumer) = ring(&mut memory[offset..offset + needed]).unwrap();
+        assert_eq!(send(&mut producer, b""), Ok(()));
+        assert_eq!(receive(&mut consumer), Some(Vec::new()));
+    }
+}
+
+#[test]
+fn two_threads_see_the_same_messages() {
+    let mut memory = region(1000);
+    let (mut producer, mut consumer) = ring(&mut memory).unwrap();
+    let messages = 50_000_u32;
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut random = Random(3);
+            for number in 0..messages {
+                let len = 4 + random.below(60);
+                let message: Vec<u8> = number.to_le_bytes().into_iter().cycle().take(len).collect();
+                while send(&mut producer, &message).is_err() {
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut random = Random(3);
+        for number in 0..messages {
+            let len = 4 + random.below(60);
+            let message = loop {
+                match receive(&mut consumer) {
+                    Some(message) => break message,
+                    None => thread::yield_now(),
+                }
+            };
+            assert!(message.iter().eq(number.to_le_bytes().iter().cycle().take(len)));
+        }
+    });
+}
