@@ -7,7 +7,7 @@
 //! | `allocator-api2-03`, `allocator-api2-04` | that of 0.3 and 0.4 |
 //! | `nightly` | [`core::alloc::Allocator`], with a nightly compiler |
 //!
-//! [`Local`] and `SharedHeap` implement them, so `&Local` is what a collection is given:
+//! [`Local`](crate::Local) and `SharedHeap` implement them, so `&Local` is what a collection is given:
 //!
 #![cfg_attr(feature = "allocator-api2", doc = "```")]
 #![cfg_attr(not(feature = "allocator-api2"), doc = "```ignore")]

@@ -34,6 +34,16 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// The counts of at most [`MAX_POOLS`] pools, smallest blocks first.
+    pub(crate) fn of(counts: impl Iterator<Item = PoolStats>, unsupported: usize) -> Self {
+        let mut stats = Self { pools: [PoolStats::default(); MAX_POOLS], len: 0, unsupported };
+        for (into, pool) in stats.pools.iter_mut().zip(counts) {
+            *into = pool;
+            stats.len += 1;
+        }
+        stats
+    }
+
     /// The pools, smallest blocks first.
     #[must_use]
     pub fn pools(&self) -> &[PoolStats] {
@@ -88,23 +98,16 @@ impl<'r> Meter<'r> {
     /// Linear in the number of blocks, 64 at a time; wait-free, and disturbs nobody.
     #[must_use]
     pub fn snapshot(&self) -> Stats {
-        let mut stats = Stats {
-            pools: [PoolStats::default(); MAX_POOLS],
-            len: self.region.header().pool_count,
-            unsupported: self.region.header().unsupported.load(Relaxed) as usize,
-        };
-        for (into, parts) in stats.pools.iter_mut().zip(self.region.all()) {
-            *into = PoolStats {
-                block_bytes: parts.pool.block_bytes,
-                blocks: parts.blocks(),
-                used: parts.used(),
-                peak: parts.peak(),
-                refused: parts.ledger.refused.load(Relaxed) as usize,
-                borrowed: parts.pool.borrowed(),
-                freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
-            };
-        }
-        stats
+        let pools = self.region.all().map(|parts| PoolStats {
+            block_bytes: parts.pool.block_bytes,
+            blocks: parts.blocks(),
+            used: parts.used(),
+            peak: parts.peak(),
+            refused: parts.ledger.refused.load(Relaxed) as usize,
+            borrowed: parts.pool.borrowed(),
+            freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
+        });
+        Stats::of(pools, self.region.header().unsupported.load(Relaxed) as usize)
     }
 
     /// The largest request that some pool could serve, in bytes.

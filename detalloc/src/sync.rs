@@ -1,3 +1,5 @@
-//! The atomics of the crate, by one name, so that `tests/loom.rs` can build the protocols between threads with loom's.
+//! The atomics of the crate, by one name, so that `tests/loom*.rs` can build the protocols between threads with loom's.
 
+#[cfg(target_has_atomic = "ptr")]
+pub(crate) use core::hint::spin_loop;
 pub(crate) use core::sync::atomic::{AtomicUsize, Ordering};

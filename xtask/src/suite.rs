@@ -1,6 +1,6 @@
 //! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
-//! after the other, so that the summary can tell them apart; then the documentation's examples; then the models of
-//! the lock-free parts under loom, which need the crates built another way, in a target folder of their own.
+//! after the other, so that the summary can tell them apart; then the documentation's examples; then what needs the core
+//! built another way: with its features, under loom, under AddressSanitizer and under Valgrind.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -15,8 +15,64 @@ use crate::failure::Failure;
 use crate::tools::{Need, TOOLS};
 use crate::workspace::Workspace;
 
-/// The packages with a loom model, in `tests/loom.rs` of each.
-const LOOM_PACKAGES: [&str; 2] = ["detalloc", "detalloc-audio"];
+/// A way of building tests other than the ordinary one.
+struct Variant {
+    /// What the summary calls it.
+    name: &'static str,
+    /// What cargo is to build.
+    args: &'static [&'static str],
+    /// Flags of the compiler; they need a target folder of their own, named after the variant.
+    rustflags: Option<&'static str>,
+    /// Whether it uses what the pinned compiler offers only when told that it is a nightly one.
+    unstable: bool,
+}
+
+/// The features that work together on the pinned compiler.
+const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,allocator-api2-04";
+
+const VARIANTS: [Variant; 4] = [
+    Variant {
+        name: "features",
+        args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
+        rustflags: None,
+        unstable: false,
+    },
+    Variant {
+        name: "nightly",
+        args: &["-p", "detalloc", "--features", "nightly", "--test", "interop"],
+        rustflags: None,
+        unstable: true,
+    },
+    Variant {
+        name: "loom",
+        args: &["-p", "detalloc", "-p", "detalloc-audio", "--release", "--test", "loom*"],
+        rustflags: Some("--cfg loom"),
+        unstable: false,
+    },
+    Variant {
+        name: "asan",
+        args: &[
+            "-p",
+            "detalloc",
+            "--features",
+            "alloc,os",
+            "--target",
+            "x86_64-unknown-linux-gnu",
+            "--test",
+            "guard",
+            "--test",
+            "heap",
+            "--test",
+            "mapped",
+            "--test",
+            "memory",
+            "--test",
+            "sanitizers",
+        ],
+        rustflags: Some("-Zsanitizer=address --cfg asan"),
+        unstable: true,
+    },
+];
 
 /// Runs the subcommand.
 ///
@@ -26,7 +82,12 @@ const LOOM_PACKAGES: [&str; 2] = ["detalloc", "detalloc-audio"];
 /// [`Failure::CannotRun`] if and only if the tests do not build.
 pub fn run(args: &TestArgs) -> Result<(), Failure> {
     let workspace = Workspace::find()?;
-    let mut suite = Suite { root: workspace.root.clone(), rows: Vec::new(), not_run: Vec::new() };
+    let mut suite = Suite {
+        root: workspace.root.clone(),
+        target: workspace.target.clone(),
+        rows: Vec::new(),
+        not_run: Vec::new(),
+    };
     suite.require_tools()?;
 
     let ordinary = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
@@ -35,15 +96,18 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
     for binary in suite.build(&ordinary, None)? {
         suite.run_binary(&binary, run_args);
     }
-    suite.run_doc_tests();
+    suite.run_doc_tests(&["--workspace"]);
     if !args.quick {
-        let folder = workspace.target.join("loom");
-        let folder = folder.to_string_lossy();
-        let mut build_args = vec!["--release", "--test", "loom", "--target-dir", folder.as_ref()];
-        build_args.extend(LOOM_PACKAGES.iter().flat_map(|package| ["-p", package]));
-        for binary in suite.build(&build_args, Some("--cfg loom"))? {
-            suite.run_binary(&binary, &[]);
+        for variant in &VARIANTS {
+            if variant.name == "asan" && !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+                suite.not_run.push("AddressSanitizer: it is set up for Linux on x86-64 only".into());
+                continue;
+            }
+            for binary in suite.build(variant.args, Some(variant))? {
+                suite.run_binary(&binary, run_args);
+            }
         }
+        suite.run_doc_tests(&["-p", "detalloc", "--features", FEATURES]);
     }
     if !heap_watch::available() {
         suite
@@ -55,6 +119,7 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
 
 struct Suite {
     root: PathBuf,
+    target: PathBuf,
     rows: Vec<Row>,
     not_run: Vec<String>,
 }
@@ -95,28 +160,34 @@ impl Suite {
         Ok(())
     }
 
-    fn cargo(&self, rustflags: Option<&str>) -> Command {
+    fn cargo(&self, variant: Option<&Variant>) -> Command {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(&self.root).stdin(Stdio::null());
-        if let Some(flags) = rustflags {
+        if variant.is_some_and(|variant| variant.unstable) {
+            cargo.env("RUSTC_BOOTSTRAP", "1");
+        }
+        if let Some(flags) = variant.and_then(|variant| variant.rustflags) {
             let given = std::env::var("RUSTFLAGS").unwrap_or_default();
             cargo.env("RUSTFLAGS", format!("{given} {flags}").trim());
         }
         cargo
     }
 
-    fn build(&self, args: &[&str], rustflags: Option<&str>) -> Result<Vec<TestBinary>, Failure> {
-        let output = self
-            .cargo(rustflags)
-            .args(["test", "--no-run", "--message-format", "json-render-diagnostics"])
-            .args(args)
+    fn build(&self, args: &[&str], variant: Option<&Variant>) -> Result<Vec<TestBinary>, Failure> {
+        let mut cargo = self.cargo(variant);
+        cargo.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]).args(args);
+        // What is built with other flags would throw the ordinary build away.
+        if let Some(variant) = variant.filter(|variant| variant.unstable || variant.rustflags.is_some()) {
+            cargo.arg("--target-dir").arg(self.target.join(variant.name));
+        }
+        let output = cargo
             .stderr(Stdio::inherit())
             .output()
             .map_err(|error| Failure::CannotRun(format!("cargo: {error}")))?;
         if !output.status.success() {
             return Err(Failure::CannotRun("the tests do not build".to_owned()));
         }
-        let suffix = rustflags.map(|flags| format!(" ({flags})")).unwrap_or_default();
+        let suffix = variant.map(|variant| format!(" ({})", variant.name)).unwrap_or_default();
         let messages = output.stdout.split(|&byte| byte == b'\n');
         let mut binaries: Vec<TestBinary> =
             messages.filter_map(|message| TestBinary::from_message(message, &suffix)).collect();
@@ -137,11 +208,12 @@ impl Suite {
         self.run_tests(&binary.name, command);
     }
 
-    fn run_doc_tests(&mut self) {
-        println!("\n== examples in the documentation");
+    fn run_doc_tests(&mut self, args: &[&str]) {
+        let name = format!("examples in the documentation, {}", args.join(" "));
+        println!("\n== {name}");
         let mut cargo = self.cargo(None);
-        cargo.args(["test", "--workspace", "--doc", "--no-fail-fast"]);
-        self.run_tests("examples in the documentation", cargo);
+        cargo.args(["test", "--doc", "--no-fail-fast"]).args(args);
+        self.run_tests(&name, cargo);
     }
 
     /// Runs tests, shows what they print and adds up their results.
@@ -188,7 +260,9 @@ impl Suite {
         }
         println!("\n{table}");
         if quick {
-            println!("Left out by --quick: the loom models and the tests that take minutes.");
+            println!(
+                "Left out by --quick: the core with its features, under loom and under AddressSanitizer, and the tests that take minutes."
+            );
         }
         for what in &self.not_run {
             println!("Could not run: {what}");

@@ -1,0 +1,205 @@
+//! Which blocks of a pool are free, for any number of threads: a bit a block, a count and hints.
+//!
+//! A thread *reserves* a block by taking one off the count and then *claims* the bit of whichever block it finds. The
+//! count is raised only after a bit was set, so there are never fewer bits than reservations: who has reserved finds a
+//! block, unless others who have reserved take each one that it looks at, which is their progress. Setting the bit is
+//! at the same time the check for a double free: of two racing frees exactly one changes it.
+//!
+//! A stack of block numbers would be shorter by some instructions when threads collide, but its head needs a tag
+//! against a number that was popped, pushed again and popped by a thread that slept meanwhile (ABA), and a tag wraps. A
+//! bit that was cleared and set again stands for a block that is free again: nothing to mistake. It needs no 64-bit
+//! atomics either.
+//!
+//! The hints, a bit a group of leaves, only say where to look first. A missing one costs a walk over all leaves and
+//! never a block.
+//!
+//! Orderings. Setting a bit is Release and claiming it Acquire, so that what the last user did to a block happens
+//! before the next one has it. Raising the count is Release and reserving Acquire, so that who reserves sees the bits
+//! that were counted. Setting a bit and then looking at the hint is SeqCst, and so is taking the hint away and then
+//! looking at the leaves: either who set the bit sees that the hint is gone, or who took the hint away sees the bit.
+//! `tests/loom_shared.rs` explores this; weaken any of them and it fails, but for the first of these two and two: loom
+//! has no SeqCst operations, only fences, and one in front of the second is enough.
+
+use crate::sync::{
+    AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+    spin_loop,
+};
+
+pub(super) const WORD_BITS: usize = usize::BITS as usize;
+
+/// How often a thread that has reserved looks through all leaves. In a pool of one leaf the first look succeeds; else
+/// others have to win each block it looks at, and free one behind its back, every time. If even this many fail, the
+/// words were overwritten.
+const PASSES: usize = 64;
+
+/// The free blocks of one pool, borrowed from its words.
+#[derive(Clone, Copy)]
+pub(super) struct FreeBits<'a> {
+    /// Free blocks that nobody has reserved.
+    pub(super) count: &'a AtomicUsize,
+    /// A bit a group of leaves: set where a block of the group may be free.
+    pub(super) hints: &'a AtomicUsize,
+    /// A bit a block.
+    pub(super) leaves: &'a [AtomicUsize],
+    /// Blocks of the pool: no bit beyond stands for one.
+    pub(super) blocks: usize,
+}
+
+/// Why there is no block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// All are taken.
+    Empty,
+    /// The count says that there is one, and it cannot be found.
+    Lost,
+}
+
+/// A block that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) index: usize,
+    /// Free blocks right after.
+    pub(super) left: usize,
+}
+
+impl FreeBits<'_> {
+    /// Takes a free block, a low one where there is a choice.
+    ///
+    /// Lock-free: a thread starts over only because another one has taken or freed a block.
+    ///
+    /// # Errors
+    /// See [`Refused`]. Nothing has changed then.
+    pub(super) fn take(self) -> Result<Taken, Refused> {
+        self.take_within(PASSES)
+    }
+
+    /// The same with at most this many passes over the leaves.
+    pub(super) fn take_within(self, passes: usize) -> Result<Taken, Refused> {
+        let left = self.reserve().ok_or(Refused::Empty)?;
+        for _ in 0..passes {
+            if let Some(index) = self.claim_hinted().or_else(|| self.claim_any()) {
+                return Ok(Taken { index, left });
+            }
+            spin_loop();
+        }
+        self.count.fetch_add(1, Release);
+        Err(Refused::Lost)
+    }
+
+    /// Makes a block free. `false`: it is free already, or there is none of this number; nothing has changed.
+    ///
+    /// # Time complexity
+    /// Constant: at most three atomic operations, whatever other threads do.
+    pub(super) fn put(self, index: usize) -> bool {
+        let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
+        let Some(word) = self.leaves.get(leaf) else { return false };
+        if word.fetch_or(bit, SeqCst) & bit != 0 {
+            return false;
+        }
+        let hint = self.hint_of(leaf);
+        if self.hints.load(SeqCst) & hint == 0 {
+            self.hints.fetch_or(hint, SeqCst);
+        }
+        self.count.fetch_add(1, Release);
+        true
+    }
+
+    /// Whether a block is free.
+    pub(super) fn is_free(self, index: usize) -> bool {
+        let word = self.leaves.get(index / WORD_BITS);
+        word.is_some_and(|word| word.load(Relaxed) >> (index % WORD_BITS) & 1 == 1)
+    }
+
+    /// Makes all blocks free, before anybody else knows of them.
+    pub(super) fn fill(self) {
+        for (leaf, word) in self.leaves.iter().enumerate() {
+            word.store(self.existing(leaf), Relaxed);
+            self.hints.fetch_or(self.hint_of(leaf), Relaxed);
+        }
+        self.count.store(self.blocks, Relaxed);
+    }
+
+    /// The bits of a leaf that stand for blocks.
+    pub(super) fn existing(self, leaf: usize) -> usize {
+        match self.blocks.saturating_sub(leaf.saturating_mul(WORD_BITS)) {
+            0 => 0,
+            blocks => usize::MAX >> WORD_BITS.saturating_sub(blocks),
+        }
+    }
+
+    /// The hint of a leaf that exists.
+    pub(super) fn hint_of(self, leaf: usize) -> usize {
+        1 << (leaf >> self.group_bits())
+    }
+
+    /// How many leaves share a hint, as a power of two.
+    fn group_bits(self) -> u32 {
+        self.leaves.len().div_ceil(WORD_BITS).next_power_of_two().trailing_zeros()
+    }
+
+    /// Takes one off the count: what is left.
+    #[inline]
+    fn reserve(self) -> Option<usize> {
+        let one_less = |count: usize| count.checked_sub(1);
+        self.count.fetch_update(Acquire, Relaxed, one_less).ok().map(|before| before - 1)
+    }
+
+    #[inline]
+    fn claim_hinted(self) -> Option<usize> {
+        let (group_bits, mut hints) = (self.group_bits(), self.hints.load(Relaxed));
+        while hints != 0 {
+            let first = (hints.trailing_zeros() as usize) << group_bits;
+            let claimed = (first..first + (1 << group_bits)).find_map(|leaf| self.claim(leaf));
+            if claimed.is_some() {
+                return claimed;
+            }
+            hints &= hints - 1;
+        }
+        None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn claim_any(self) -> Option<usize> {
+        (0..self.leaves.len()).find_map(|leaf| self.claim(leaf))
+    }
+
+    /// Clears the lowest bit of a leaf, if it has one.
+    #[inline(always)]
+    fn claim(self, leaf: usize) -> Option<usize> {
+        let word = self.leaves.get(leaf)?;
+        let mut free = word.load(Relaxed);
+        while free != 0 {
+            let bit = free & free.wrapping_neg();
+            let before = word.fetch_and(!bit, Acquire);
+            if before & bit != 0 {
+                if before == bit {
+                    self.drop_hint(leaf);
+                }
+                let index = leaf * WORD_BITS + bit.trailing_zeros() as usize;
+                // A bit that was forged is gone now.
+                if index < self.blocks {
+                    return Some(index);
+                }
+            }
+            free = before & !bit;
+        }
+        None
+    }
+
+    /// A leaf has run empty: takes the hint of its group away if the others are empty too.
+    #[cold]
+    #[inline(never)]
+    fn drop_hint(self, leaf: usize) {
+        let size = 1 << self.group_bits();
+        let first = leaf & !(size - 1);
+        let is_empty = || self.leaves.iter().skip(first).take(size).all(|leaf| leaf.load(SeqCst) == 0);
+        if is_empty() {
+            self.hints.fetch_and(!self.hint_of(leaf), SeqCst);
+            if !is_empty() {
+                self.hints.fetch_or(self.hint_of(leaf), SeqCst);
+            }
+        }
+    }
+}
