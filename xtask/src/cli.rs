@@ -36,6 +36,15 @@ pub enum Job {
     /// loom; hostile hosts, memory and the command line on the release bundles. Installs what it needs where it may
     /// (root on Debian). With CI=true, anything that could not run counts as a failure.
     Test(TestArgs),
+    /// Count exact instructions per operation, of ours and of rivals on the same traces
+    ///
+    /// No sampling, no hardware counter: the same on any machine. Builds for x86-64-v3, which the limits are for, and for
+    /// the x86-64 baseline. Ours are detalloc-typed, detalloc (the default build) and detalloc-unchecked; beside
+    /// them rlsf, talc, linked-list, buddy, glibc, mimalloc, jemalloc and snmalloc. Takes some five minutes after the
+    /// build. Linux on x86-64 only.
+    ///
+    /// Exits 1 if one of our operations takes more than its limit, or not always the same.
+    Opcount(OpcountArgs),
     /// Show what this machine has and lacks, with the command that installs each missing thing
     ///
     /// Exits 0, or 2 if demo or test could not run here.
@@ -112,6 +121,14 @@ pub struct TestArgs {
     /// Leave out what takes minutes: the loom models and the long runs on the release bundles
     #[arg(long)]
     pub quick: bool,
+}
+
+/// Options of `opcount`.
+#[derive(Args, Debug)]
+pub struct OpcountArgs {
+    /// Write the counts as JSON to this file; - is stdout, the tables then go to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Every job a person or CI runs in this workspace: bundle a plugin, play it and measure its audio thread (`demo`),
-//! run all tests, look at what the machine has.
+//! run all tests, count instructions, look at what the machine has.
 //!
 //! It is a library with a thin `main`, so that the integration tests host the real bundles with the same code the
 //! demo uses. Exit codes are the same everywhere: 0 good, 1 a check failed, 2 it could not run.
@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod failure;
 pub mod host;
 pub mod number;
+pub mod opcount;
 pub mod suite;
 pub mod tools;
 pub mod workspace;
@@ -47,6 +48,7 @@ fn perform(job: &Job) -> Result<(), Failure> {
         Job::Bundle(args) => bundle::run(args),
         Job::Demo(args) => demo::run(args),
         Job::Test(args) => suite::run(args),
+        Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),
     }
 }

@@ -33,7 +33,7 @@ pub struct Tool {
 }
 
 /// Every tool.
-pub const TOOLS: [Tool; 6] = [
+pub const TOOLS: [Tool; 9] = [
     Tool {
         name: "cargo",
         purpose: "builds everything",
@@ -67,6 +67,30 @@ pub const TOOLS: [Tool; 6] = [
         elsewhere: "rustup component add clippy",
     },
     Tool {
+        name: "C++ compiler",
+        purpose: "builds the rivals in C++ for opcount",
+        need: Need::Optional,
+        probe: &["c++", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "g++"]),
+        elsewhere: "install g++ or clang",
+    },
+    Tool {
+        name: "make",
+        purpose: "builds the rivals in C for opcount",
+        need: Need::Optional,
+        probe: &["make", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "make"]),
+        elsewhere: "install GNU make",
+    },
+    Tool {
+        name: "CMake",
+        purpose: "builds the rivals in C++ for opcount",
+        need: Need::Optional,
+        probe: &["cmake", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "cmake"]),
+        elsewhere: "install CMake",
+    },
+    Tool {
         name: "ALSA headers",
         purpose: "programs that play through a sound card",
         need: Need::Optional,
@@ -76,8 +100,8 @@ pub const TOOLS: [Tool; 6] = [
     },
     Tool {
         name: "valgrind",
-        purpose: "looking for memory errors by hand",
-        need: Need::Optional,
+        purpose: "tests that it is told about every block",
+        need: Need::Tests,
         probe: &["valgrind", "--version"],
         debian: Some(&["apt-get", "install", "-y", "valgrind"]),
         elsewhere: "install valgrind",

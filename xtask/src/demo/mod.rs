@@ -6,7 +6,7 @@
 
 mod input;
 mod movement;
-mod output;
+pub(crate) mod output;
 mod pluck;
 mod render;
 mod report;
@@ -192,7 +192,8 @@ fn progress_bar(format: Format, frames: u64) -> ProgressBar {
     }
 }
 
-fn rustc_version(workspace: &Workspace) -> String {
+/// What `rustc -V` says in the workspace.
+pub(crate) fn rustc_version(workspace: &Workspace) -> String {
     let output = Command::new("rustc").arg("-V").current_dir(&workspace.root).output();
     output.map_or_else(
         |error| format!("unknown: {error}"),
