@@ -172,7 +172,8 @@ impl<'r, P: Policy> Heap<'r, P> {
         }
         match pool.take(&self.region.header().available) {
             Some(block) => Some(block),
-            None => self.region.take_dry(align_mask, pool),
+            // SAFETY: just compared.
+            None => unsafe { self.region.take_dry(align_mask, pool) },
         }
     }
 }

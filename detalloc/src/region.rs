@@ -27,9 +27,8 @@ use core::{
     sync::atomic::AtomicU32,
 };
 
-/// Alignments from the granule to the page, each with a mask of the pools that have it, and one more for all stricter
-/// ones, which none has.
-const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 2;
+/// Alignments from the granule to the page, each with a mask of the pools that have it.
+const ALIGNMENTS: usize = (MAX_ALIGN_BYTES / GRANULE_BYTES).trailing_zeros() as usize + 1;
 
 /// Memory is given to a process page by page; no platform has smaller ones.
 const TOUCH_STRIDE_BYTES: usize = 4096;
@@ -362,8 +361,19 @@ impl Header {
     /// The pools whose blocks have this alignment, given less one, as a mask; none for alignments past a page.
     #[inline]
     pub(crate) fn aligned_pools(&self, align_mask: usize) -> usize {
+        // SAFETY: just bounded.
+        if align_mask < MAX_ALIGN_BYTES { unsafe { self.aligned_pools_within_page(align_mask) } } else { 0 }
+    }
+
+    /// The same for an alignment of at most a page.
+    ///
+    /// # Safety
+    /// `align_mask < MAX_ALIGN_BYTES`.
+    #[inline]
+    pub(crate) unsafe fn aligned_pools_within_page(&self, align_mask: usize) -> usize {
         let power = (align_mask | (GRANULE_BYTES - 1)).trailing_ones() - GRANULE_BYTES.trailing_zeros();
-        self.aligned[(power as usize).min(ALIGNMENTS - 1)]
+        // SAFETY: the caller's promise, for which there are that many masks.
+        unsafe { *self.aligned.get_unchecked(power as usize) }
     }
 
     /// The page on which this address lies, past the last one if it lies on none.

@@ -34,7 +34,8 @@ impl<'r> Region<'r> {
         let fitting = header.aligned_pools(align_mask) & not_smaller;
         match self.parts(fitting.trailing_zeros() as usize) {
             Some(own) if header.available.get() & own.pool.bit != 0 => self.take_from(own.pool),
-            Some(own) => self.take_dry(align_mask, own.pool),
+            // SAFETY: (I2) `fitting` has only pools whose blocks are aligned enough.
+            Some(own) => unsafe { self.take_dry(align_mask, own.pool) },
             None => {
                 count_one(&header.unsupported);
                 self.refuse(Refusal::UNSUPPORTED)
@@ -42,33 +43,52 @@ impl<'r> Region<'r> {
         }
     }
 
-    /// The pool did not give a block the short way: it is empty, or a deep one. Its blocks are aligned enough.
+    /// The pool did not give a block the short way: it is empty, or a deep one.
+    ///
+    /// # Safety
+    /// `align_mask <= own.align_mask`: its blocks are aligned enough.
     #[cold]
     #[inline(never)]
-    pub(crate) fn take_dry(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
+    pub(crate) unsafe fn take_dry(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
         let header = self.header();
         if header.available.get() & own.bit != 0 {
             return self.take_deep(own);
         }
         if header.pending.0.load(Relaxed) != 0 {
-            return self.take_adopting(align_mask, own);
+            // SAFETY: the caller's promise.
+            return unsafe { self.take_adopting(align_mask, own) };
         }
-        self.borrow(align_mask, own)
+        // SAFETY: the caller's promise.
+        unsafe { self.borrow(align_mask, own) }
     }
 
     /// Other threads have freed blocks: maybe one that serves.
+    ///
+    /// # Safety
+    /// As [`Region::take_dry`].
     #[cold]
     #[inline(never)]
-    fn take_adopting(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
+    unsafe fn take_adopting(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
         let header = self.header();
-        self.adopt_for(own.bit, own.bit | self.lenders(align_mask, own));
-        if header.available.get() & own.bit != 0 { self.take_from(own) } else { self.borrow(align_mask, own) }
+        // SAFETY: the caller's promise.
+        let lenders = unsafe { self.lenders(align_mask, own) };
+        self.adopt_for(own.bit, own.bit | lenders);
+        if header.available.get() & own.bit != 0 {
+            self.take_from(own)
+        } else {
+            // SAFETY: the caller's promise.
+            unsafe { self.borrow(align_mask, own) }
+        }
     }
 
     /// Takes a block from the next larger class that has one and is aligned enough, where that is allowed.
+    ///
+    /// # Safety
+    /// As [`Region::take_dry`].
     #[inline]
-    fn borrow(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
-        let from = self.header().available.get() & self.lenders(align_mask, own);
+    unsafe fn borrow(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
+        // SAFETY: the caller's promise.
+        let from = self.header().available.get() & unsafe { self.lenders(align_mask, own) };
         match self.pool(from.trailing_zeros() as usize) {
             Some(lender) => {
                 own.count_borrowed();
@@ -79,10 +99,15 @@ impl<'r> Region<'r> {
     }
 
     /// The pools that may serve a request of a class whose own pool is empty, as a mask.
+    ///
+    /// # Safety
+    /// As [`Region::take_dry`].
     #[inline]
-    fn lenders(self, align_mask: usize, own: &Pool) -> usize {
+    unsafe fn lenders(self, align_mask: usize, own: &Pool) -> usize {
         let header = self.header();
-        header.aligned_pools(align_mask) & own.bit.wrapping_neg() & header.borrow
+        // SAFETY: (I2) no pool is aligned to more than a page, and the request to no more than the pool.
+        let aligned = unsafe { header.aligned_pools_within_page(align_mask) };
+        aligned & own.bit.wrapping_neg() & header.borrow
     }
 
     /// Takes a block from a pool that says it has one.
