@@ -1,4 +1,18 @@
 //! Which pools a heap has: checked and sized in `const`.
+//!
+//! A [`Config`] exists only where it can work: [`Config::new`] refuses all others with a [`ConfigError`] that
+//! says what would fit, and [`Config::constant`] does so when it is compiled. What a configuration needs is
+//! known before any memory is: with *n*ᵢ blocks of *b*ᵢ bytes in pool *i*,
+//!
+//! > [`Config::bytes_needed`] = Σᵢ *n*ᵢ · *b*ᵢ + metadata + alignment
+//!
+//! exactly, where the metadata is about a kilobyte, a hundred bytes a pool, two bits a block and at most some
+//! 4 KiB of page table. Each pool begins at a multiple of its alignment and of a page of that table, 64 bytes
+//! in small heaps; and the strictest alignment is added once, for regions that start anywhere.
+//!
+//! What it does not say: which pools a program needs. Take a [`Preset`](crate::Preset) to begin with,
+//! [`Config::suggest`] where the sizes are known, a [`Profile`](crate::Profile) of what really happens, and
+//! [`Config::worst_case`] where nothing but limits is known.
 
 use crate::{
     class::{MAX_BLOCK_BYTES, block_bytes_for},
@@ -29,7 +43,8 @@ impl PoolConfig {
         Self { block_bytes, blocks }
     }
 
-    /// A pool of `blocks` blocks, each of which holds a value of this layout.
+    /// A pool of `blocks` blocks, each of which holds a value of this layout, if that is aligned to at most
+    /// [`MAX_ALIGN_BYTES`](crate::MAX_ALIGN_BYTES).
     #[must_use]
     pub const fn holding(layout: Layout, blocks: usize) -> Self {
         Self { block_bytes: block_bytes_for(layout.size(), layout.align()), blocks }
@@ -86,7 +101,12 @@ impl Config {
                 return Err(ConfigError::BlockBytes { pool, given: block_bytes, nearest });
             }
             if pool > 0 && block_bytes <= pools[pool - 1].block_bytes {
-                return Err(ConfigError::NotAscending { pool });
+                let above = pools[pool - 1].block_bytes + 1;
+                return Err(ConfigError::NotAscending {
+                    pool,
+                    given: block_bytes,
+                    least: block_bytes_for(above, 1),
+                });
             }
             if blocks == 0 || blocks > MAX_BLOCKS {
                 return Err(ConfigError::Blocks { pool, given: blocks, max: MAX_BLOCKS });
@@ -96,8 +116,27 @@ impl Config {
         }
         match Plan::checked(&config) {
             Some(_) => Ok(config),
-            None => Err(ConfigError::TooLarge),
+            None => Err(config.too_large()),
         }
+    }
+
+    /// Which pool of a configuration that exceeds the address space is the first to do so.
+    const fn too_large(mut self) -> ConfigError {
+        self.len = 1;
+        while Plan::checked(&self).is_some() {
+            self.len += 1;
+        }
+        let pool = self.len - 1;
+        let given = self.pools[pool].blocks;
+        let (mut max, mut step) = (0, MAX_BLOCKS);
+        while step > 0 {
+            self.pools[pool].blocks = max + step;
+            if max + step < given && Plan::checked(&self).is_some() {
+                max += step;
+            }
+            step /= 2;
+        }
+        ConfigError::TooLarge { pool, given, max }
     }
 
     /// The same for a constant: a configuration that cannot work does not compile.
@@ -118,7 +157,8 @@ impl Config {
             Err(ConfigError::BlockBytes { .. }) => panic!("a block size is not one of the size classes"),
             Err(ConfigError::NotAscending { .. }) => panic!("block sizes must rise from pool to pool"),
             Err(ConfigError::Blocks { .. }) => panic!("a pool has no block or too many"),
-            Err(ConfigError::TooLarge) => panic!("the pools together exceed the address space"),
+            Err(ConfigError::AlignBytes { .. }) => panic!("an alignment is stricter than any block's"),
+            Err(ConfigError::TooLarge { .. }) => panic!("the pools together exceed the address space"),
         }
     }
 
@@ -154,11 +194,18 @@ impl Config {
         }
     }
 
-    /// The memory this configuration needs wherever the region starts, in bytes: metadata, blocks, and what the worst
-    /// misalignment costs.
+    /// The memory this configuration needs wherever the region starts, in bytes: metadata, blocks, and what
+    /// the worst misalignment costs.
     #[must_use]
     pub const fn bytes_needed(&self) -> usize {
         let plan = Plan::of(self);
         plan.bytes + plan.align - 1
     }
 }
+
+// What only shows where addresses have 32 bits.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(matches!(
+    Config::new(&[PoolConfig::new(16, 4), PoolConfig::new(MAX_BLOCK_BYTES, 9)]),
+    Err(ConfigError::TooLarge { pool: 1, given: 9, max: 7 })
+));

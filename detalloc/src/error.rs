@@ -157,10 +157,23 @@ pub enum ConfigError {
         /// The next larger block size of the grid, in bytes; the largest one if there is none.
         nearest: usize,
     },
+    /// An alignment is stricter than any block's.
+    AlignBytes {
+        /// Position of the layout in the list.
+        pool: usize,
+        /// Its alignment, in bytes.
+        given: usize,
+        /// The strictest one there is, in bytes: [`MAX_ALIGN_BYTES`](crate::MAX_ALIGN_BYTES).
+        max: usize,
+    },
     /// Block sizes must rise from pool to pool; this one does not exceed the one before.
     NotAscending {
         /// Position of the pool in the configuration.
         pool: usize,
+        /// Its block size, in bytes.
+        given: usize,
+        /// The least one that could follow the pool before, in bytes; `usize::MAX` if none can.
+        least: usize,
     },
     /// A pool has no block, or more than it can have.
     Blocks {
@@ -171,8 +184,15 @@ pub enum ConfigError {
         /// How many there may be: [`MAX_BLOCKS`](crate::MAX_BLOCKS).
         max: usize,
     },
-    /// All pools together exceed the address space.
-    TooLarge,
+    /// The pools up to this one exceed the address space.
+    TooLarge {
+        /// Position of the pool in the configuration.
+        pool: usize,
+        /// How many blocks were asked for.
+        given: usize,
+        /// How many would fit behind the pools before, if it were the last; 0 if not even one would.
+        max: usize,
+    },
 }
 
 impl fmt::Display for ConfigError {
@@ -180,20 +200,25 @@ impl fmt::Display for ConfigError {
         match self {
             Self::NoPools => write!(f, "a heap needs at least one pool"),
             Self::TooManyPools { given, max } => write!(f, "{given} pools; a heap has at most {max}"),
+            Self::BlockBytes { pool, given, nearest } if nearest < given => {
+                write!(f, "pool {pool}: no block has {given} bytes; the largest has {nearest}")
+            }
             Self::BlockBytes { pool, given, nearest } => {
                 write!(f, "pool {pool}: no size class has blocks of {given} bytes; {nearest} would fit")
             }
-            Self::NotAscending { pool } => {
-                write!(
-                    f,
-                    "pool {pool}: its blocks must be larger than those of pool {}",
-                    pool.saturating_sub(1)
-                )
+            Self::AlignBytes { pool, given, max } => {
+                write!(f, "pool {pool}: no block is aligned to {given} bytes; {max} is the most")
             }
+            Self::NotAscending { pool, given, least } => write!(
+                f,
+                "pool {pool}: block sizes must rise, and {given} bytes do not; {least} or more would fit here"
+            ),
             Self::Blocks { pool, given, max } => {
                 write!(f, "pool {pool}: {given} blocks; a pool has 1 to {max}")
             }
-            Self::TooLarge => write!(f, "the pools together exceed the address space"),
+            Self::TooLarge { pool, given, max } => {
+                write!(f, "pool {pool}: {given} blocks exceed the address space; {max} would fit")
+            }
         }
     }
 }
@@ -203,7 +228,8 @@ impl error::Error for ConfigError {}
 /// Why a heap could not be set up in a region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InitError {
-    /// The region is too small.
+    /// The region is too small. [`Preset::fitting`](crate::Preset::fitting) gives a configuration that fits a
+    /// region.
     TooSmall {
         /// What this region would have to hold, its own misalignment included, in bytes.
         needed: usize,

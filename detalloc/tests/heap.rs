@@ -1,10 +1,7 @@
 //! The promises of the single-owner heap, arranged by promise.
 
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
-use detalloc::{
-    AllocError, Allocate, Borrow, Config, ConfigError, FreeError, Heap, InitError, MAX_BLOCKS, PoolConfig,
-    ResizeError, StillLive,
-};
+use detalloc::{AllocError, Allocate, Borrow, Config, FreeError, Heap, PoolConfig, ResizeError, StillLive};
 use std::collections::BTreeMap;
 
 const SMALL: Config = Config::constant(&[
@@ -36,58 +33,6 @@ impl Random {
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
-    }
-}
-
-mod configurations {
-    use super::*;
-
-    #[test]
-    fn a_bad_one_is_refused_with_its_reason() {
-        let of = |pools: &[(usize, usize)]| {
-            Config::new(
-                &pools.iter().map(|&(size, blocks)| PoolConfig::new(size, blocks)).collect::<Vec<_>>(),
-            )
-        };
-        assert_eq!(of(&[]), Err(ConfigError::NoPools));
-        assert_eq!(
-            of(&[(16, 1); 65]),
-            Err(ConfigError::TooManyPools { given: 65, max: detalloc::MAX_POOLS })
-        );
-        assert_eq!(of(&[(100, 1)]), Err(ConfigError::BlockBytes { pool: 0, given: 100, nearest: 112 }));
-        assert_eq!(of(&[(0, 1)]), Err(ConfigError::BlockBytes { pool: 0, given: 0, nearest: 16 }));
-        assert!(matches!(of(&[(usize::MAX, 1)]), Err(ConfigError::BlockBytes { .. })));
-        assert_eq!(of(&[(64, 1), (64, 1)]), Err(ConfigError::NotAscending { pool: 1 }));
-        assert_eq!(of(&[(64, 1), (32, 1)]), Err(ConfigError::NotAscending { pool: 1 }));
-        assert_eq!(of(&[(64, 0)]), Err(ConfigError::Blocks { pool: 0, given: 0, max: MAX_BLOCKS }));
-        assert!(matches!(of(&[(64, usize::MAX)]), Err(ConfigError::Blocks { .. })));
-    }
-
-    #[test]
-    fn errors_read_as_advice() {
-        let error = Config::new(&[PoolConfig::new(100, 1)]).unwrap_err();
-        assert_eq!(error.to_string(), "pool 0: no size class has blocks of 100 bytes; 112 would fit");
-    }
-
-    #[test]
-    fn a_region_one_byte_too_small_is_refused_at_every_misalignment() {
-        let mut memory = region(SMALL.bytes_needed() + 2 * 4096);
-        let aligned = memory.as_ptr().align_offset(4096);
-        let memory = &mut memory[aligned..];
-        let mut most = 0;
-        for offset in 0..SMALL.layout().align() {
-            let Err(InitError::TooSmall { needed, given: 0 }) = Heap::new(&mut memory[offset..offset], &SMALL)
-            else {
-                panic!("no bytes are enough");
-            };
-            let refused = Heap::new(&mut memory[offset..offset + needed - 1], &SMALL).unwrap_err();
-            assert_eq!(refused, InitError::TooSmall { needed, given: needed - 1 });
-            assert!(Heap::new(&mut memory[offset..offset + needed], &SMALL).is_ok());
-            assert!(offset > 0 || needed == SMALL.layout().size());
-            most = most.max(needed);
-        }
-        assert_eq!(most, SMALL.bytes_needed());
-        assert!(Heap::new(&mut [], &SMALL).is_err());
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] watches a heap (see [`Observed`](crate::Observed)) and writes into memory of the caller's;
 //! [`Trace`] reads what it wrote; `replay` (feature `alloc`) runs a trace on a heap of any configuration and
-//! says whether it fits and with what headroom. What a recorder does not see: blocks that other threads free
+//! says whether it fits and with what headroom, and `suggest` finds one that does. What a recorder does not see: blocks that other threads free
 //! remotely. Such a block counts as live until its place is handed out again, so a replay needs rather too
 //! much than too little.
 //!
@@ -51,6 +51,8 @@ mod recorder;
 mod replay;
 #[cfg(feature = "alloc")]
 mod requests;
+#[cfg(feature = "alloc")]
+mod suggest;
 
 pub use {
     format::MAX_RECORD_BYTES,
@@ -61,4 +63,5 @@ pub use {
 pub use {
     replay::{Refusal, Replay, ReplayError, replay},
     requests::{Request, requests},
+    suggest::{SuggestError, suggest},
 };
