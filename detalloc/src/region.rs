@@ -284,10 +284,8 @@ impl<'r> Region<'r> {
     pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
         let pool = self.pool(number)?;
         // SAFETY: (I1) `build` wrote as many as pools.
-        Some(Parts {
-            pool,
-            ledger: unsafe { self.at(self.header().ledgers as usize + number * size_of::<Ledger>()) },
-        })
+        let ledger = unsafe { self.at(self.header().ledgers as usize + number * size_of::<Ledger>()) };
+        Some(Parts { pool, ledger })
     }
 
     /// The parts of a pool.

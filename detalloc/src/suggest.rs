@@ -145,8 +145,8 @@ impl Config {
     /// Pools that never refuse a program whose live requests are at most `max_request_bytes` each and
     /// `max_live_bytes` together, whatever it does: the worst case, for proofs rather than for use.
     ///
-    /// With block sizes *b*₁ < … < *b*ₙ and *b*₀ = 0, the requests that pool *i* serves have at least *b*ᵢ₋₁
-    /// + 1 bytes, so with *M* bytes live at most ⌊*M* / (*b*ᵢ₋₁ + 1)⌋ of them are live at once, and the
+    /// With block sizes *b*₁ < … < *b*ₙ and *b*₀ = 0, a request that pool *i* serves has more than *b*ᵢ₋₁
+    /// bytes, so with *M* bytes live at most ⌊*M* / (*b*ᵢ₋₁ + 1)⌋ of them are live at once, and the
     /// blocks take
     ///
     /// > Σᵢ *b*ᵢ · ⌊*M* / (*b*ᵢ₋₁ + 1)⌋
