@@ -92,6 +92,7 @@ mod suggest;
 mod sync;
 pub mod trace;
 mod typed;
+mod usage;
 mod validate;
 mod wcet;
 
@@ -113,6 +114,7 @@ pub use crate::{
     ring::{Grant, Received, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed},
     stats::{Meter, PoolStats, Stats},
     typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
+    usage::Usage,
     validate::{Broken, Corruption},
     wcet::{OperationStats, Wcet, WcetStats},
 };

@@ -252,6 +252,26 @@ mod hooks {
     }
 }
 
+mod usage {
+    use super::*;
+    use detalloc::Usage;
+
+    #[test]
+    fn requests_are_counted_and_what_was_served_is_added_up() {
+        let mut region = region();
+        let mut heap = Observed::new(Heap::new(&mut region, &CONFIG).unwrap(), Usage::default());
+        let block = heap.allocate(layout(40)).unwrap();
+        heap.allocate(layout(1 << 20)).unwrap_err();
+        // SAFETY: the block was allocated for this layout.
+        unsafe { heap.reallocate(block, layout(40), 50) }.unwrap();
+        // SAFETY: as above; not used afterwards.
+        unsafe { heap.free(block) }.unwrap();
+        let expected =
+            Usage { requests: 3, largest_request_bytes: 1 << 20, requested_bytes: 90, block_bytes: 48 + 64 };
+        assert_eq!(*heap.observer(), expected);
+    }
+}
+
 mod times {
     use super::*;
     use core::cell::Cell;
