@@ -44,7 +44,7 @@ use core::{
 pub struct Arena<'r> {
     start: NonNull<u8>,
     capacity: usize,
-    /// Invariant: `used <= capacity`, and nothing beyond it has been handed out.
+    /// Invariant: `used <= capacity`, and nothing beyond it has been handed out, or lent to a scope.
     used: Cell<usize>,
     high_water: Cell<usize>,
     region: PhantomData<&'r mut [MaybeUninit<u8>]>,
@@ -139,17 +139,60 @@ impl<'r> Arena<'r> {
         }
     }
 
-    /// Runs `scope` and takes back what it was handed out: for buffers that are needed within a part of a callback.
-    pub fn scope<R>(&mut self, scope: impl FnOnce(&Arena<'_>) -> R) -> R {
-        /// Takes back also when the scope panics.
-        struct Mark<'a>(&'a Cell<usize>, usize);
-        impl Drop for Mark<'_> {
+    /// Runs `scope` with an arena of what is left, and takes that back at its end: for buffers that are needed within a
+    /// part of a callback. What was handed out before stays in use, and scopes nest. Until the end this arena itself is
+    /// full.
+    ///
+    /// ```
+    /// # use core::mem::MaybeUninit;
+    /// # let mut region = [MaybeUninit::uninit(); 1024];
+    /// let arena = detalloc::Arena::new(&mut region);
+    /// let sum = arena.value(0.0_f32)?;
+    /// for number in 1..=3_u8 {
+    ///     arena.scope(|inner| {
+    ///         *sum += inner.slice(100, 64, f32::from(number))?.iter().sum::<f32>();
+    ///         Ok(())
+    ///     })?;
+    /// }
+    /// assert_eq!(*sum, 600.0);
+    /// # Ok::<(), detalloc::ArenaFull>(())
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # let mut region = [core::mem::MaybeUninit::uninit(); 64];
+    /// # let arena = detalloc::Arena::new(&mut region);
+    /// let kept = arena.scope(|inner| inner.value(1_u8).unwrap());
+    /// ```
+    ///
+    /// # Time complexity
+    /// Constant, beside the scope itself.
+    #[inline]
+    pub fn scope<R>(&self, scope: impl FnOnce(&Arena<'_>) -> R) -> R {
+        /// Takes the rest back, also when the scope panics.
+        struct Lent<'a> {
+            by: &'a Arena<'a>,
+            used: usize,
+            rest: Arena<'a>,
+        }
+        impl Drop for Lent<'_> {
             fn drop(&mut self) {
-                self.0.set(self.1);
+                self.by.used.set(self.used);
+                let most = self.used + self.rest.high_water.get();
+                self.by.high_water.set(self.by.high_water.get().max(most));
             }
         }
-        let _mark = Mark(&self.used, self.used.get());
-        scope(self)
+        // Full until the end, so that nothing of the rest is handed out here too.
+        let used = self.used.replace(self.capacity);
+        let rest = Arena {
+            // SAFETY: `used <= capacity`, so this lies in the region or just behind it.
+            start: unsafe { self.start.add(used) },
+            capacity: self.capacity - used,
+            used: Cell::new(0),
+            high_water: Cell::new(0),
+            region: PhantomData,
+        };
+        let lent = Lent { by: self, used, rest };
+        scope(&lent.rest)
     }
 
     /// Takes everything back.
@@ -161,7 +204,7 @@ impl<'r> Arena<'r> {
         self.used.set(0);
     }
 
-    /// How much has been handed out since the last reset, in bytes, with what alignment cost.
+    /// How much has been handed out since the last reset, in bytes, with what alignment cost; all of it within a scope.
     #[must_use]
     pub fn used_bytes(&self) -> usize {
         self.used.get()

@@ -1,11 +1,15 @@
 //! The promises of configurations: checked, sized, preset, suggested, and enough for the worst case.
 
+#[path = "common/random.rs"]
+mod random;
+
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{
     AllocError, Allocate, Borrow, Config, ConfigError, Heap, InitError, MAX_ALIGN_BYTES, MAX_BLOCKS,
     MAX_POOLS, PoolConfig, Preset, Profile,
     class::{CLASSES, MAX_BLOCK_BYTES, block_bytes_for, class_bytes},
 };
+use random::Random;
 
 fn region(bytes: usize) -> Vec<MaybeUninit<u8>> {
     vec![MaybeUninit::uninit(); bytes]
@@ -23,28 +27,16 @@ fn pools(config: &Config) -> Vec<(usize, usize)> {
     config.pools().iter().map(|pool| (pool.block_bytes, pool.blocks)).collect()
 }
 
-/// A small, seeded generator (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
+/// From 0 to about 2^`bits`, small ones as often as large ones.
+fn any_size(random: &mut Random, bits: usize) -> usize {
+    let limit = 1 << random.below(bits + 1);
+    random.below(limit + 1)
+}
 
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
-    }
-
-    /// From 0 to about 2^`bits`, small ones as often as large ones.
-    fn size(&mut self, bits: usize) -> usize {
-        let limit = 1 << self.below(bits + 1);
-        self.below(limit + 1)
-    }
-
-    /// Up to 16 KiB, one in four strictly aligned.
-    fn layout(&mut self) -> Layout {
-        let align = if self.below(4) == 0 { 1 << self.below(13) } else { 1 };
-        layout(self.size(14), align)
-    }
+/// Up to 16 KiB, one in four strictly aligned.
+fn any_layout(random: &mut Random) -> Layout {
+    let align = if random.below(4) == 0 { 1 << random.below(13) } else { 1 };
+    layout(any_size(random, 14), align)
 }
 
 mod checking {
@@ -146,7 +138,7 @@ mod sizing {
             classes.sort_unstable();
             classes.dedup();
             let pools: Vec<_> =
-                classes.iter().map(|&class| (class_bytes(class), 1 + random.size(12))).collect();
+                classes.iter().map(|&class| (class_bytes(class), 1 + any_size(&mut random, 12))).collect();
             let config = config(&pools).unwrap();
             let (mut bytes, mut blocks, mut align) = (0, 0, 64);
             for &(block_bytes, count) in &pools {
@@ -275,8 +267,9 @@ mod suggesting {
     fn sharing_never_costs_memory() {
         let mut random = Random(11);
         for _ in 0..300 {
-            let counts: Vec<_> =
-                (0..1 + random.below(12)).map(|_| (random.layout(), 1 + random.size(6))).collect();
+            let counts: Vec<_> = (0..1 + random.below(12))
+                .map(|_| (any_layout(&mut random), 1 + any_size(&mut random, 6)))
+                .collect();
             let mut pools = std::collections::BTreeMap::new();
             for (layout, blocks) in &counts {
                 *pools.entry(block_bytes_for(layout.size(), layout.align())).or_insert(0) += blocks;
@@ -293,8 +286,9 @@ mod suggesting {
         let mut random = Random(7);
         for _ in 0..300 {
             // Up to 300 layouts: more classes than pools.
-            let counts: Vec<_> =
-                (0..1 + random.below(300)).map(|_| (random.layout(), 1 + random.size(4))).collect();
+            let counts: Vec<_> = (0..1 + random.below(300))
+                .map(|_| (any_layout(&mut random), 1 + any_size(&mut random, 4)))
+                .collect();
             let config = Config::suggest_counts(&counts).unwrap().with_borrow(Borrow::Never);
             let mut memory = region(config.bytes_needed());
             let mut heap = Heap::new(&mut memory, &config).unwrap();
@@ -410,7 +404,7 @@ mod profiling {
         let mut live = Vec::new();
         for _ in 0..2000 {
             if live.is_empty() || random.below(100) < 52 {
-                let layout = random.layout();
+                let layout = any_layout(&mut random);
                 live.push((layout, allocated(layout)));
             } else {
                 let (layout, block) = live.swap_remove(random.below(live.len()));
@@ -475,7 +469,7 @@ mod profiling {
             let mut random = Random(seed);
             let moments: Vec<Vec<_>> = (0..6)
                 .map(|_| {
-                    let mut sizes: Vec<_> = (0..60).map(|_| random.size(14)).collect();
+                    let mut sizes: Vec<_> = (0..60).map(|_| any_size(&mut random, 14)).collect();
                     sizes.sort_unstable_by(|a, b| b.cmp(a));
                     sizes
                 })

@@ -1,7 +1,11 @@
 //! The promises of the single-owner heap, arranged by promise.
 
+#[path = "common/random.rs"]
+mod random;
+
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{AllocError, Allocate, Borrow, Config, FreeError, Heap, PoolConfig, ResizeError, StillLive};
+use random::Random;
 use std::collections::BTreeMap;
 
 const SMALL: Config = Config::constant(&[
@@ -22,18 +26,6 @@ fn layout(size: usize, align: usize) -> Layout {
 fn free(heap: &mut Heap, block: NonNull<u8>) -> Result<(), FreeError> {
     // SAFETY: the tests never use a block after this.
     unsafe { heap.free(block) }
-}
-
-/// A small, seeded generator (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
-    }
 }
 
 mod allocating {

@@ -1,23 +1,15 @@
 //! The promises of the ring.
 
+#[path = "common/random.rs"]
+mod random;
+
 use core::mem::MaybeUninit;
 use detalloc::{InitError, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed};
+use random::Random;
 use std::{collections::VecDeque, thread};
 
 fn region(bytes: usize) -> Vec<MaybeUninit<u8>> {
     vec![MaybeUninit::uninit(); bytes]
-}
-
-/// A small, seeded generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        usize::try_from(self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33).unwrap() % limit
-    }
 }
 
 fn send(producer: &mut RingProducer<'_>, message: &[u8]) -> Result<(), RingError> {

@@ -1,10 +1,14 @@
 //! The promises of the shared heap, one after the other.
 
+#[path = "common/random.rs"]
+mod random;
+
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{
     AllocError, Allocate, Borrow, Config, FreeError, InitError, PoolConfig, SharedHeap, StillLive,
     class::MAX_BLOCK_BYTES,
 };
+use random::Random;
 use std::{
     collections::BTreeSet,
     sync::{
@@ -39,16 +43,6 @@ fn with_heap(config: &Config, test: impl FnOnce(&SharedHeap<'_>)) {
 fn free(heap: &SharedHeap<'_>, block: NonNull<u8>) -> Result<(), FreeError> {
     // SAFETY: the tests use no block that they have freed.
     unsafe { heap.free(block) }
-}
-
-/// Seeded, so that what fails fails again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
 }
 
 mod the_region {

@@ -1,11 +1,10 @@
 //! The promises of typed pools.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use detalloc::{Pool, PoolBox, PoolFull, static_pool};
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    rc::Rc,
     thread,
 };
 
@@ -108,17 +107,49 @@ fn a_destructor_that_panics_gives_its_slot_back() {
 
 #[test]
 fn a_destructor_may_use_its_pool() {
-    struct Chain<'p>(Rc<RefCell<Vec<PoolBox<'p, u8, 2>>>>, &'p Pool<u8, 2>);
-    impl Drop for Chain<'_> {
+    type Nodes = Pool<Node, 3>;
+    /// Puts another one into its pool when it is dropped, while its own slot is still taken.
+    struct Node(&'static Nodes, usize);
+    impl Drop for Node {
         fn drop(&mut self) {
-            self.0.borrow_mut().extend(self.1.insert(7));
+            assert_eq!(self.0.used(), self.1);
+            match self.0.insert(Node(self.0, self.1 + 1)) {
+                Ok(node) => drop(node),
+                Err(full) => core::mem::forget(full),
+            }
         }
     }
-    let values = Pool::<u8, 2>::new();
-    let made = Rc::new(RefCell::new(Vec::new()));
-    let chains = Pool::<Chain<'_>, 1>::new();
-    drop(chains.insert(Chain(Rc::clone(&made), &values)).unwrap());
-    assert_eq!(*made.borrow()[0], 7);
+    let pool: &'static Nodes = Box::leak(Box::new(Pool::new()));
+    for _ in 0..3 {
+        drop(pool.insert(Node(pool, 1)));
+        assert_eq!((pool.used(), pool.high_water()), (0, 3));
+    }
+}
+
+#[test]
+fn a_handle_that_is_forgotten_costs_its_slot_and_no_other() {
+    let pool = Pool::<String, 2>::new();
+    core::mem::forget(pool.insert("lost".to_owned()));
+    for _ in 0..3 {
+        let handle = pool.insert("kept".to_owned()).unwrap();
+        assert!(pool.insert(String::new()).is_err());
+        assert_eq!((handle.as_str(), pool.used()), ("kept", 2));
+    }
+    assert_eq!(pool.used(), 1);
+}
+
+#[test]
+fn raw_slots_come_back_last_in_first_out_and_run_out_after_the_last() {
+    let pool = Pool::<u16, 3>::new();
+    let slots: Vec<_> = core::iter::from_fn(|| pool.allocate()).collect();
+    assert_eq!((slots.len(), pool.used()), (3, 3));
+    for &slot in &slots {
+        // SAFETY: each comes from this pool and is given back once.
+        unsafe { pool.free(slot) };
+    }
+    let again: Vec<_> = core::iter::from_fn(|| pool.allocate()).collect();
+    assert!(again.iter().eq(slots.iter().rev()));
+    assert_eq!(pool.high_water(), 3);
 }
 
 static_pool! {

@@ -1,6 +1,9 @@
 //! What a recorder and a reader promise: nothing is changed, nothing is lost unsaid, and no bytes do harm.
 //! With the feature `alloc`, what a replay promises.
 
+#[path = "../common/random.rs"]
+mod random;
+
 mod hostile;
 mod memory;
 mod recording;
@@ -12,6 +15,7 @@ use detalloc::{
     Allocate, Config, Event, Heap, Observed, Observer, PoolConfig, ResizeError,
     trace::{BlockId, MAX_RECORD_BYTES, Record, Recorder, RecorderTooSmall, Trace, TraceError},
 };
+use random::Random;
 
 const CONFIG: Config = Config::constant(&[
     PoolConfig::new(64, 300),
@@ -27,22 +31,6 @@ fn region() -> Vec<MaybeUninit<u8>> {
 
 fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
-}
-
-/// A small, seeded generator (xorshift64*), so that a failure can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % limit
-    }
 }
 
 /// A seeded history of operations of all kinds; some are refused. The answers are what the blocks' distances
