@@ -73,9 +73,13 @@ impl Demand {
     /// and the class that serves all up to it.
     fn cheapest_to_join(&self) -> Option<(usize, usize, usize)> {
         let join = |(lower, upper): (usize, usize)| {
-            // The next class above both that has the lower one's alignment; the upper one, or it has its
-            // alignment too.
-            let joint = class_of(class_bytes(upper), self.classes[lower].align_bytes);
+            // The next class that is needed anyway and has the lower one's alignment. Never one in between: requests that
+            // have moved past it would come back.
+            let align_bytes = self.classes[lower].align_bytes;
+            let aligned = self.needed(upper).find(|&class| class_bytes(class) % align_bytes == 0);
+            let above_all =
+                || self.needed(upper).last().map_or(upper, |last| class_of(class_bytes(last), align_bytes));
+            let joint = aligned.unwrap_or_else(above_all);
             let cost =
                 |class| (class_bytes(joint) - class_bytes(class)).saturating_mul(self.classes[class].blocks);
             let cost = (lower..joint).fold(0_usize, |sum, class| sum.saturating_add(cost(class)));

@@ -25,7 +25,7 @@ fn a_request_that_does_not_fit_says_so_and_changes_nothing() {
     for len in [usize::MAX, usize::MAX / 4, isize::MAX as usize / 4] {
         assert!(arena.slice(len, 1, 0_u32).is_err());
     }
-    assert!(arena.slice(1, 1 << 63, 0_u8).is_err());
+    assert!(arena.slice(1, 1 << (usize::BITS - 1), 0_u8).is_err());
     assert!(arena.slice(1, 3, 0_u8).is_err());
     assert_eq!(arena.used_bytes(), before);
     assert_eq!(arena.slice(56, 1, 7_u8).unwrap().len(), 56);
