@@ -150,12 +150,21 @@ impl RingProducer<'_> {
                 let bytes = unsafe { self.memory.bytes.add(place.header + GRANULE_BYTES) };
                 Ok(Grant { memory: self.memory, writer: &mut self.writer, place, bytes, len: len_bytes })
             }
-            Err(no) => Err(RingError::Full { free_bytes: no.free.min(most).saturating_sub(GRANULE_BYTES) }),
+            Err(no) => Err(RingError::Full { free_bytes: no.free.saturating_sub(GRANULE_BYTES) }),
         }
     }
 }
 
 /// Bytes to write a message to. Dropped, it never was.
+///
+/// There is one at a time:
+/// ```compile_fail
+/// # let mut region = [core::mem::MaybeUninit::uninit(); 1000];
+/// # let (mut producer, _consumer) = detalloc::ring(&mut region).unwrap();
+/// let one = producer.grant(4).unwrap();
+/// let other = producer.grant(4).unwrap();
+/// one.commit(4);
+/// ```
 pub struct Grant<'p> {
     memory: Memory<'p>,
     writer: &'p mut Writer,
@@ -224,6 +233,16 @@ impl RingConsumer<'_> {
 }
 
 /// A message.
+///
+/// Its bytes cannot be kept beyond it:
+/// ```compile_fail
+/// # let mut region = [core::mem::MaybeUninit::uninit(); 1000];
+/// # let (_producer, mut consumer) = detalloc::ring(&mut region).unwrap();
+/// let message = consumer.read().unwrap();
+/// let bytes: &[u8] = &message;
+/// drop(message);
+/// println!("{bytes:?}");
+/// ```
 pub struct Received<'c> {
     memory: Memory<'c>,
     reader: &'c mut Reader,
@@ -280,7 +299,7 @@ debug!(RingProducer, RingConsumer, Grant, Received);
 pub enum RingError {
     /// Not now: the consumer has to read first.
     Full {
-        /// The longest message that has a place now, in bytes.
+        /// The longest message that has a place now, in bytes; 0 also where not even an empty one has.
         free_bytes: usize,
     },
     /// Never: it exceeds half the ring.

@@ -17,6 +17,12 @@ use core::{
 /// let handle = pool.insert(1).unwrap();
 /// std::thread::scope(|scope| { scope.spawn(move || drop(handle)); });
 /// ```
+///
+/// Nothing that lives shorter than the type says can be put into it:
+/// ```compile_fail
+/// # use detalloc::PoolBox;
+/// fn shorten<'a, 'p>(handle: PoolBox<'p, &'static str, 2>) -> PoolBox<'p, &'a str, 2> { handle }
+/// ```
 pub struct PoolBox<'p, T, const N: usize> {
     pool: &'p Pool<T, N>,
     /// Invariant: a slot of `pool` that this handle alone has, with a value in it.

@@ -35,6 +35,11 @@ macro_rules! static_pool {
 }
 
 /// A [`Pool`] in a static, which one thread claims at a time; see [`static_pool!`](crate::static_pool).
+///
+/// Its values are `Send`, because one owner after the other may be on different threads:
+/// ```compile_fail
+/// detalloc::static_pool! { static VALUES: [std::rc::Rc<u8>; 4]; }
+/// ```
 pub struct StaticPool<T, const N: usize> {
     claimed: AtomicBool,
     /// Invariant: reached only through the one [`Claim`].
