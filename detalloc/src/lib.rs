@@ -72,6 +72,7 @@ mod local;
 pub mod memory;
 mod observe;
 mod opaque;
+mod parts;
 mod plan;
 mod policy;
 mod pool;

@@ -8,7 +8,8 @@
 use crate::{
     class::{MIN_KEY, key_of},
     config::{Config, MAX_POOLS},
-    pool::{Ledger, Pool, leaf_count},
+    parts::Ledger,
+    pool::{Pool, leaf_count},
     region::Header,
 };
 

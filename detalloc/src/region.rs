@@ -18,8 +18,9 @@ use crate::{
     class::{GRANULE_BYTES, MIN_KEY, key_of, signed},
     config::{Borrow, Config},
     error::{AllocError, InitError},
+    parts::{Ledger, Parts},
     plan::{CLASS_MAP, MAX_ALIGN_BYTES, Plan, PoolOffset},
-    pool::{Ledger, Parts, Pool},
+    pool::Pool,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
 use core::{

@@ -6,7 +6,8 @@
 use crate::{
     class::{GRANULE_BYTES, key_of},
     error::FreeError,
-    pool::{Parts, Pool},
+    parts::Parts,
+    pool::Pool,
     region::{Refusal, Region},
     sync::Ordering::Relaxed,
 };
@@ -210,7 +211,7 @@ impl<'r> Region<'r> {
 #[cold]
 fn name(parts: Parts<'_>, address: usize) -> FreeError {
     let bytes = parts.blocks() * parts.pool.block_bytes;
-    if address.wrapping_sub(parts.pool.base().as_ptr().addr()) >= bytes {
+    if address.wrapping_sub(parts.pool.base.as_ptr().addr()) >= bytes {
         FreeError::Foreign
     } else if address % GRANULE_BYTES != 0 {
         FreeError::Misaligned

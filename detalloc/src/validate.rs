@@ -4,7 +4,7 @@
 
 use crate::{
     class::{MIN_KEY, key_of},
-    pool::Parts,
+    parts::Parts,
     region::Region,
 };
 use core::{error, fmt};
@@ -84,7 +84,7 @@ fn require(holds: bool, broken: Broken) -> Result<(), Broken> {
 }
 
 fn check_pool(region: Region<'_>, number: usize, parts: Parts<'_>) -> Result<(), Broken> {
-    let base = parts.pool.base().as_ptr().addr();
+    let base = parts.pool.base.as_ptr().addr();
     let (first, last) = (base, base + parts.blocks() * parts.pool.block_bytes - 1);
     let (first, last) = (region.header().page_of(first), region.header().page_of(last));
     let mut pages = region.page_table().skip(first).take(last - first + 1);
