@@ -80,6 +80,8 @@ mod preset;
 mod profile;
 mod region;
 mod remote;
+#[cfg(target_has_atomic = "ptr")]
+mod remote_free;
 mod report;
 mod ring;
 mod sanitizer;
@@ -103,7 +105,7 @@ pub use crate::{
     config::{Borrow, Config, MAX_BLOCKS, MAX_POOLS, PoolConfig},
     cycles::Clock,
     error::{AllocError, ArenaFull, ConfigError, FreeError, InitError, ResizeError, StillLive},
-    heap::{Heap, RemoteFree},
+    heap::Heap,
     hooks::{Hook, HookFn, HookKind, Hooks},
     local::Local,
     observe::{Event, Observed, Observer},
@@ -114,7 +116,7 @@ pub use crate::{
     report::debug_print,
     ring::{Grant, Received, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed},
     stats::{Meter, PoolStats, Stats},
-    typed::{Claim, Pool, PoolBox, PoolFull, StaticPool},
+    typed::{Pool, PoolBox, PoolFull},
     usage::Usage,
     validate::{Broken, Corruption},
     wcet::{OperationStats, Wcet, WcetStats},
@@ -125,4 +127,9 @@ pub use crate::cycles::Cycles;
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 pub use crate::cycles::Dwt;
 #[cfg(target_has_atomic = "ptr")]
-pub use crate::{shared::SharedHeap, spin::Spin};
+pub use crate::{
+    remote_free::RemoteFree,
+    shared::SharedHeap,
+    spin::Spin,
+    typed::{Claim, StaticPool},
+};

@@ -9,16 +9,18 @@
 //! Whatever the source, [`Heap::new`](crate::Heap::new) touches every page, so that no allocation meets a page fault
 //! for its first use; only locked memory is also safe from being paged out later.
 
+#[cfg(target_has_atomic = "ptr")]
 mod fixed;
 #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
 mod mapped;
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 mod owned;
 #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
 mod report;
 
+#[cfg(target_has_atomic = "ptr")]
 pub use self::fixed::StaticRegion;
-#[cfg(feature = "alloc")]
+#[cfg(all(feature = "alloc", target_has_atomic = "ptr"))]
 pub use self::owned::{HeapHandle, Owned, OwnedHeap};
 #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
 pub use self::{

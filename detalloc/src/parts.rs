@@ -126,6 +126,7 @@ impl<'a> Parts<'a> {
 
     /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns. No such block
     /// is.
+    #[cfg(target_has_atomic = "ptr")]
     pub(crate) fn is_free(self, index: usize) -> bool {
         let leaf = self.leaves().get(index / WORD_BITS);
         leaf.is_none_or(|leaf| leaf.load(Relaxed) & (1 << (index % WORD_BITS)) != 0)

@@ -15,6 +15,11 @@
 //! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
 //! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value.
 
+#![cfg_attr(
+    not(target_has_atomic = "ptr"),
+    allow(dead_code, unused_imports, reason = "where words cannot be exchanged, no other thread frees")
+)]
+
 use crate::sync::{AtomicUsize, Ordering};
 
 const WORD_BITS: usize = usize::BITS as usize;
@@ -44,6 +49,7 @@ pub struct RemoteFrees<'a> {
     pub leaves: &'a [AtomicUsize],
 }
 
+#[cfg(target_has_atomic = "ptr")]
 impl RemoteFrees<'_> {
     /// Announces that block `index` is free. `false`: somebody had announced that already, or there is no such block.
     ///
@@ -90,4 +96,9 @@ impl RemoteFrees<'_> {
             }
         }
     }
+}
+
+#[cfg(not(target_has_atomic = "ptr"))]
+impl RemoteFrees<'_> {
+    pub fn collect_group(&self, _collect: impl FnMut(usize, usize)) {}
 }

@@ -12,9 +12,11 @@
 //! want a [`Heap`](crate::Heap) and its [`RemoteFree`](crate::RemoteFree).
 
 mod handle;
+#[cfg(target_has_atomic = "ptr")]
 mod statics;
 
 pub use handle::{PoolBox, PoolFull};
+#[cfg(target_has_atomic = "ptr")]
 pub use statics::{Claim, StaticPool};
 
 use core::{

@@ -14,7 +14,8 @@ use crate::{
     config::Config,
     error::{AllocError, FreeError, InitError, ResizeError, StillLive},
     guard::Guarded,
-    heap::{Heap, RemoteFree},
+    heap::Heap,
+    remote_free::RemoteFree,
     stats::Meter,
 };
 use alloc::sync::Arc;
