@@ -65,6 +65,7 @@ pub const fn frame_bytes(len: usize) -> Option<usize> {
 
 impl Writer {
     /// Finds a place for a message of `len` bytes in a circle of `capacity`.
+    #[inline]
     pub fn place(&mut self, positions: &Positions, capacity: usize, len: usize) -> Result<Place, NoPlace> {
         let needed = frame_bytes(len).ok_or(NoPlace { free: 0 })?;
         self.place_before(capacity, needed).or_else(|_| {
@@ -95,6 +96,7 @@ impl Writer {
     }
 
     /// Publishes a message of `len` bytes, no more than its place was found for. `set_header` writes a header.
+    #[inline]
     pub fn publish(
         &mut self,
         positions: &Positions,
@@ -132,6 +134,7 @@ pub struct Message {
 
 impl Reader {
     /// The oldest message, if there is one. `header` reads a header.
+    #[inline]
     pub fn next(&self, positions: &Positions, header: impl Fn(usize) -> usize) -> Option<Message> {
         // (a)
         if self.head == positions.tail.0.load(Ordering::Acquire) {
@@ -145,6 +148,7 @@ impl Reader {
     }
 
     /// Gives the place of the oldest message back.
+    #[inline]
     pub fn release(&mut self, positions: &Positions, capacity: usize, message: Message) {
         let end = message.payload + frame_bytes(message.len).unwrap_or(0) - GRANULE_BYTES;
         self.head = if end == capacity { 0 } else { end };
