@@ -8,7 +8,8 @@ use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 ///
 /// # Safety
 /// An allocated block is at least as large and as aligned as its layout says, belongs to nobody else until it is freed,
-/// and stays valid when the heap itself moves. No operation unwinds.
+/// and stays valid when the heap itself moves, until it is dropped; no safe code that has only a shared reference to the
+/// heap ends it or puts another in its place. No operation unwinds.
 pub unsafe trait Allocate {
     /// Allocates a block for this layout. A layout of no bytes gets a block too. The contents are whatever they were.
     ///

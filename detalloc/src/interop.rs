@@ -7,7 +7,7 @@
 //! | `allocator-api2-03`, `allocator-api2-04` | that of 0.3 and 0.4 |
 //! | `nightly` | [`core::alloc::Allocator`], with a nightly compiler |
 //!
-//! [`Local`](crate::Local) and `SharedHeap` implement them, so `&Local` is what a collection is given:
+//! [`Local`](crate::Local), `SharedHeap` and `Spin` implement them, so `&Local` is what a collection is given:
 //!
 #![cfg_attr(feature = "allocator-api2", doc = "```")]
 #![cfg_attr(not(feature = "allocator-api2"), doc = "```ignore")]
@@ -31,8 +31,28 @@
 //! way to say that memory ran out: they call `handle_alloc_error`, and the process, which in a plugin is the host, is
 //! gone. Reserve with `try_reserve`, make boxes with `try_new_in`, and check the capacity before you push.
 //!
-//! A collection borrows its heap, so it cannot outlive it. A heap behind a [`Spin`](crate::Spin) is no allocator: its
-//! closures could put another heap in its place.
+//! What has no bytes takes no block. What an observer gives back to the very heap it watches stays live, because the trait
+//! has no way to refuse it.
+//!
+//! A collection borrows its heap, so it cannot outlive it, and in a `Local` it stays on its thread:
+//!
+#![cfg_attr(feature = "allocator-api2", doc = "```compile_fail,E0505")]
+#![cfg_attr(not(feature = "allocator-api2"), doc = "```ignore")]
+//! # let mut region = [core::mem::MaybeUninit::uninit(); detalloc::Config::DEFAULT.bytes_needed()];
+//! # let heap = detalloc::Heap::new(&mut region, &detalloc::Config::DEFAULT).unwrap();
+//! let heap = detalloc::Local::new(heap);
+//! let notes = allocator_api2_02::vec::Vec::<u8, _>::new_in(&heap);
+//! drop(heap);
+//! drop(notes);
+//! ```
+#![cfg_attr(feature = "allocator-api2", doc = "```compile_fail,E0277")]
+#![cfg_attr(not(feature = "allocator-api2"), doc = "```ignore")]
+//! # let mut region = [core::mem::MaybeUninit::uninit(); detalloc::Config::DEFAULT.bytes_needed()];
+//! # let heap = detalloc::Heap::new(&mut region, &detalloc::Config::DEFAULT).unwrap();
+//! let heap = detalloc::Local::new(heap);
+//! let notes = allocator_api2_02::vec::Vec::<u8, _>::new_in(&heap);
+//! std::thread::scope(|scope| { scope.spawn(move || drop(notes)); });
+//! ```
 
 #[cfg(any(
     feature = "allocator-api2",

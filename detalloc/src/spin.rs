@@ -7,7 +7,8 @@
 //! [`Heap`](crate::Heap) of its own for each thread, with [`RemoteFree`](crate::RemoteFree), needs no lock.
 //!
 //! How it is kept: one word says whether the lock is taken, and a guard on the stack gives it up, also when a
-//! closure panics. What a panic leaves half done is the heap as the closure left it; it is not poisoned.
+//! closure panics. Closures only look at the heap; it is changed by its operations alone, so that nobody can put another
+//! in its place while there are blocks, and collections can live in it ([`interop`](crate::interop)).
 //!
 //! What it does not do: be fair, or notice that a thread waits for itself. [`Spin::lock`] inside of
 //! [`Spin::lock`] never returns; [`Spin::try_lock`] says `None` there.
@@ -37,11 +38,18 @@ use core::{alloc::Layout, cell::UnsafeCell, fmt, ptr::NonNull};
 /// let heap = Spin::new(Heap::new(&mut region, &CONFIG)?);
 /// std::thread::scope(|scope| {
 ///     for _ in 0..2 {
-///         scope.spawn(|| heap.lock(|heap| heap.allocate(Layout::new::<u64>()).map(drop)));
+///         scope.spawn(|| (&heap).allocate(Layout::new::<u64>()).map(drop));
 ///     }
 /// });
 /// assert_eq!(heap.lock(|heap| heap.live_blocks()), 2);
 /// # Ok::<(), detalloc::InitError>(())
+/// ```
+///
+/// Nobody puts another heap in its place:
+///
+/// ```compile_fail,E0594
+/// let lock = detalloc::Spin::new(1);
+/// lock.lock(|heap| *heap = 2);
 /// ```
 ///
 /// Sharing it needs a heap that may be sent:
@@ -55,7 +63,8 @@ pub struct Spin<H> {
     heap: UnsafeCell<H>,
 }
 
-// SAFETY: (L1) sharing the lock lets the heap be used by one thread after the other, which is sending it.
+// SAFETY: (L1) sharing the lock lets the heap be used by one thread after the other, which is sending it: what looks at
+// it is over when the lock is given up.
 unsafe impl<H: Send> Sync for Spin<H> {}
 
 /// Holds the lock, and gives it up when it goes.
@@ -81,22 +90,26 @@ impl<H> Spin<H> {
         Self { word: AtomicUsize::new(0), heap: UnsafeCell::new(heap) }
     }
 
-    /// Waits for the lock and calls `work` with the heap. Called again within `work`, it waits for itself
-    /// forever.
+    /// Waits for the lock and looks at the heap. Called again within `look`, it waits for itself forever; so does an
+    /// operation.
     ///
     /// # Time complexity
     /// None: as long as others hold the lock.
-    pub fn lock<R>(&self, work: impl FnOnce(&mut H) -> R) -> R {
-        lock::lock(&self.word);
-        work(Held(self).heap())
+    pub fn lock<R>(&self, look: impl FnOnce(&H) -> R) -> R {
+        self.work(|heap| look(heap))
     }
 
-    /// Calls `work` with the heap if the lock is free; otherwise returns `None` at once.
+    /// Looks at the heap if the lock is free; otherwise returns `None` at once.
     ///
     /// # Time complexity
-    /// Constant, and that of `work`.
-    pub fn try_lock<R>(&self, work: impl FnOnce(&mut H) -> R) -> Option<R> {
-        lock::try_lock(&self.word).then(|| work(Held(self).heap()))
+    /// Constant, and that of `look`.
+    pub fn try_lock<R>(&self, look: impl FnOnce(&H) -> R) -> Option<R> {
+        lock::try_lock(&self.word).then(|| look(Held(self).heap()))
+    }
+
+    fn work<R>(&self, work: impl FnOnce(&mut H) -> R) -> R {
+        lock::lock(&self.word);
+        work(Held(self).heap())
     }
 
     /// The heap, for who has the lock to itself.
@@ -111,7 +124,7 @@ impl<H> Spin<H> {
     }
 }
 
-// SAFETY: blocks are the inner heap's, handed through unchanged.
+// SAFETY: blocks are the inner heap's, handed through unchanged. Nobody else gets at it as `&mut` while it is shared.
 unsafe impl<H: Allocate> Allocate for &Spin<H> {
     /// As underneath, once the lock is free.
     ///
@@ -121,21 +134,21 @@ unsafe impl<H: Allocate> Allocate for &Spin<H> {
     /// # Time complexity
     /// As underneath, and as long as others hold the lock.
     fn allocate(&mut self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        self.lock(|heap| heap.allocate(layout))
+        self.work(|heap| heap.allocate(layout))
     }
 
     unsafe fn free(&mut self, block: NonNull<u8>) -> Result<(), FreeError> {
         // SAFETY: the caller's promise is the same.
-        self.lock(|heap| unsafe { heap.free(block) })
+        self.work(|heap| unsafe { heap.free(block) })
     }
 
     fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
-        self.lock(|heap| heap.usable_bytes(block))
+        self.work(|heap| heap.usable_bytes(block))
     }
 
     unsafe fn free_layout(&mut self, block: NonNull<u8>, layout: Layout) -> Result<(), FreeError> {
         // SAFETY: the caller's promise is the same.
-        self.lock(|heap| unsafe { heap.free_layout(block, layout) })
+        self.work(|heap| unsafe { heap.free_layout(block, layout) })
     }
 
     /// As underneath; the lock is held while the contents move.
@@ -155,7 +168,7 @@ unsafe impl<H: Allocate> Allocate for &Spin<H> {
         new_bytes: usize,
     ) -> Result<NonNull<u8>, ResizeError> {
         // SAFETY: the caller's promise is the same.
-        self.lock(|heap| unsafe { heap.reallocate(block, layout, new_bytes) })
+        self.work(|heap| unsafe { heap.reallocate(block, layout, new_bytes) })
     }
 }
 

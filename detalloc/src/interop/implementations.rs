@@ -1,50 +1,72 @@
 //! The implementations: the same for each trait.
+//!
+//! A layout without bytes gets no block, and nothing is given back for it: allocator-api2's `Box` gives values without
+//! bytes back without having asked for them, at an address that on some targets is a block of somebody else.
 
-use crate::{allocate::Allocate, local::Local};
-use core::{alloc::Layout, ptr::NonNull};
+use crate::{allocate::Allocate, error::FreeError, local::Local};
+use core::{alloc::Layout, ptr, ptr::NonNull};
 
 /// A block of exactly the size that was asked for: a larger one would be of use only to those who ask again.
 #[inline]
 fn allocate(mut heap: impl Allocate, layout: Layout) -> Option<NonNull<[u8]>> {
-    let block = heap.allocate(layout).ok()?;
+    let block = if layout.size() == 0 { nothing(layout) } else { heap.allocate(layout).ok()? };
     Some(NonNull::slice_from_raw_parts(block, layout.size()))
+}
+
+/// Stands for a block of no bytes.
+#[inline]
+fn nothing(layout: Layout) -> NonNull<u8> {
+    // SAFETY: no alignment is zero.
+    unsafe { NonNull::new_unchecked(ptr::without_provenance_mut(layout.align())) }
+}
+
+/// Gives a block back. A heap that is at work, whose observer this is, keeps it.
+///
+/// # Safety
+/// The block is the heap's, was allocated with `layout`, and is the caller's, who gives it up.
+#[inline]
+unsafe fn deallocate(mut heap: impl Allocate, block: NonNull<u8>, layout: Layout) {
+    if layout.size() != 0 {
+        // SAFETY: the caller's promise.
+        let freed = unsafe { heap.free_layout(block, layout) };
+        debug_assert!(matches!(freed, Ok(()) | Err(FreeError::Busy)), "{freed:?}");
+    }
 }
 
 /// Changes the size of a block, and its alignment.
 ///
 /// # Safety
-/// The block is the heap's, was allocated with `old`, and is the caller's.
+/// The block is the heap's, was allocated with `old`, and is the caller's, who gives it up if the result is another one.
 #[inline]
 unsafe fn resize(
-    mut heap: impl Allocate,
+    mut heap: impl Allocate + Copy,
     block: NonNull<u8>,
     old: Layout,
     new: Layout,
 ) -> Option<NonNull<[u8]>> {
-    let moved = if new.align() <= old.align() {
+    let moves = old.size() == 0 || new.size() == 0 || new.align() > old.align();
+    if !moves {
         // SAFETY: the caller's promise.
-        unsafe { heap.reallocate(block, old, new.size()) }.ok()?
-    } else {
-        let moved = heap.allocate(new).ok()?;
-        // SAFETY: both blocks are live and hold so many bytes; the old one is the caller's, who gives it up.
-        unsafe {
-            block.copy_to_nonoverlapping(moved, old.size().min(new.size()));
-            let freed = heap.free_layout(block, old);
-            debug_assert!(freed.is_ok(), "{freed:?}");
-        }
-        moved
-    };
-    Some(NonNull::slice_from_raw_parts(moved, new.size()))
+        let moved = unsafe { heap.reallocate(block, old, new.size()) }.ok()?;
+        return Some(NonNull::slice_from_raw_parts(moved, new.size()));
+    }
+    let moved = allocate(heap, new)?;
+    // SAFETY: both hold so many bytes, and are different blocks if that is any; the old one is the caller's to give up.
+    unsafe {
+        block.copy_to_nonoverlapping(moved.cast(), old.size().min(new.size()));
+        deallocate(heap, block, old);
+    }
+    Some(moved)
 }
 
-/// Fills what a block has gained with zeros.
+/// Fills a block with zeros behind its first `from` bytes.
 ///
 /// # Safety
-/// The block has `new` bytes, and is the caller's.
+/// The block has at least so many bytes, and is the caller's.
 #[inline]
-unsafe fn zero_from(block: NonNull<[u8]>, old: Layout, new: Layout) {
+unsafe fn zero(block: NonNull<[u8]>, from: usize) {
     // SAFETY: the caller's promise.
-    unsafe { block.cast::<u8>().add(old.size()).write_bytes(0, new.size() - old.size()) };
+    unsafe { block.cast::<u8>().add(from).write_bytes(0, block.len() - from) };
 }
 
 /// Implements one of the traits, which differ in nothing but their place, for our heaps.
@@ -59,6 +81,8 @@ macro_rules! implement {
             implement!(for [H: Allocate] Local<H>);
             #[cfg(target_has_atomic = "ptr")]
             implement!(for ['r] crate::SharedHeap<'r>);
+            #[cfg(target_has_atomic = "ptr")]
+            implement!(for [H: Allocate] crate::Spin<H>);
         }
     )+};
     (for [$($generics:tt)+] $heap:ty) => {
@@ -71,17 +95,16 @@ macro_rules! implement {
 
             #[inline]
             fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                let mut heap = self;
-                let block = Allocate::allocate_zeroed(&mut heap, layout).map_err(|_| AllocError)?;
-                Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+                let block = super::allocate(self, layout).ok_or(AllocError)?;
+                // SAFETY: just allocated.
+                unsafe { super::zero(block, 0) };
+                Ok(block)
             }
 
             #[inline]
             unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-                let mut heap = self;
-                // SAFETY: the caller's promise. A heap that is at work keeps the block.
-                let freed = unsafe { Allocate::free_layout(&mut heap, block, layout) };
-                debug_assert!(freed.is_ok(), "{freed:?}");
+                // SAFETY: the caller's promise.
+                unsafe { super::deallocate(self, block, layout) };
             }
 
             #[inline]
@@ -100,7 +123,7 @@ macro_rules! implement {
                 // SAFETY: the caller's promise, which includes that the new size is no smaller.
                 unsafe {
                     let grown = super::resize(self, block, old, new).ok_or(AllocError)?;
-                    super::zero_from(grown, old, new);
+                    super::zero(grown, old.size());
                     Ok(grown)
                 }
             }
