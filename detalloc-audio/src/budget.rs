@@ -1,10 +1,9 @@
 //! What a plugin or stream will need at most, said in its own terms, and the pools that follow from it.
 
+use crate::{instance::Plan, pressure::LowWater, tailed::Tailed};
 use core::{alloc::Layout, any::type_name};
 use detalloc::{Config, ConfigError, MAX_ALIGN_BYTES, PoolConfig, class};
 use std::{collections::BTreeMap, error, fmt, io};
-
-use crate::tailed::Tailed;
 
 /// Sample rates that a budget accepts, in Hz: from telephone speech to twice the highest converters.
 const SAMPLE_RATES_HZ: core::ops::RangeInclusive<f64> = 4_000.0..=1_536_000.0;
@@ -21,8 +20,18 @@ pub struct AudioBudget {
     sample_rate_hz: f64,
     max_frames: u32,
     headroom_percent: u32,
+    low_water_percent: u8,
+    top_up_bytes: usize,
+    foreign: usize,
     requests: Vec<Request>,
 }
+
+/// How many foreign values can be on their way at once, unless the budget says otherwise: 14 KiB, and more than any callback
+/// drops by accident.
+const FOREIGN: usize = 256;
+
+/// A tenth of its blocks left is low, unless the budget says otherwise.
+const LOW_WATER_PERCENT: u8 = 10;
 
 #[derive(Clone, Debug, PartialEq)]
 struct Request {
@@ -36,13 +45,64 @@ impl AudioBudget {
     /// An empty budget for a sample rate, in Hz, and the largest block the host announced, in frames.
     #[must_use]
     pub fn new(sample_rate_hz: f64, max_frames: u32) -> Self {
-        Self { sample_rate_hz, max_frames, headroom_percent: 0, requests: Vec::new() }
+        Self {
+            sample_rate_hz,
+            max_frames,
+            headroom_percent: 0,
+            low_water_percent: LOW_WATER_PERCENT,
+            top_up_bytes: 0,
+            foreign: FOREIGN,
+            requests: Vec::new(),
+        }
     }
 
     /// Room for `count` values, each in an [`RtBox<T>`](crate::RtBox).
     #[must_use]
     pub fn objects<T>(self, count: usize) -> Self {
         self.room(type_name::<T>(), Some(Layout::new::<T>()), count)
+    }
+
+    /// Room for `count` voices, each of which needs what `voice` adds to an empty budget. No voices are an error, as they are
+    /// most likely a mistake.
+    ///
+    /// ```
+    /// use detalloc_audio::AudioBudget;
+    ///
+    /// struct Voice { phase: f32 }
+    /// // Every voice is a box, and has two delay lines.
+    /// let budget = AudioBudget::new(48_000.0, 64)
+    ///     .voices(64, |voice| voice.objects::<Voice>(1).slices::<f32>(4_800, 2));
+    /// # assert!(budget.config().is_ok());
+    /// ```
+    #[must_use]
+    pub fn voices(mut self, count: usize, voice: impl FnOnce(Self) -> Self) -> Self {
+        let one = voice(Self::new(self.sample_rate_hz, self.max_frames));
+        if count == 0 {
+            return self.room("voices", None, 0);
+        }
+        self.requests.extend(
+            one.requests
+                .into_iter()
+                .map(|request| Request { count: request.count.saturating_mul(count), ..request }),
+        );
+        self
+    }
+
+    /// Room for a queue of `capacity` events.
+    #[must_use]
+    pub fn events<E>(self, capacity: usize) -> Self {
+        self.slices::<E>(capacity, 1)
+    }
+
+    /// Room for what was recorded: pools such as `cargo xtask budget` prints, or those of any other configuration.
+    #[must_use]
+    pub fn recorded(mut self, pools: &[PoolConfig]) -> Self {
+        self.requests.extend(pools.iter().map(|pool| Request {
+            what: "a recorded pool",
+            layout: Layout::from_size_align(pool.block_bytes, 1).ok(),
+            count: pool.blocks,
+        }));
+        self
     }
 
     /// Room for `count` vectors, each an [`RtVec<T>`](crate::RtVec) of capacity `len`.
@@ -72,9 +132,57 @@ impl AudioBudget {
         self
     }
 
+    /// A class counts as low when at most this share of its blocks is free, in percent, 10 unless said: see
+    /// [`Rt::boxed_relieving`](crate::Rt::boxed_relieving) and [`AudioBudget::top_up`].
+    #[must_use]
+    pub fn low_water_percent(mut self, percent: u8) -> Self {
+        self.low_water_percent = percent;
+        self
+    }
+
+    /// Lets the reaper add memory, at most so many bytes in all, while classes are low: off unless said. The callback takes no
+    /// notice of it but when its pools have run dry; then it finds what was added by then.
+    #[must_use]
+    pub fn top_up(mut self, max_bytes: usize) -> Self {
+        self.top_up_bytes = max_bytes;
+        self
+    }
+
+    /// How many [`Foreign`](crate::Foreign) values can be on their way to the reaper at once, 256 unless said. Each place
+    /// takes 56 bytes.
+    #[must_use]
+    pub fn foreign(mut self, values: usize) -> Self {
+        self.foreign = values;
+        self
+    }
+
     fn room(mut self, what: &'static str, layout: Option<Layout>, count: usize) -> Self {
         self.requests.push(Request { what, layout, count });
         self
+    }
+
+    /// The sample rate in Hz, and the largest block in frames.
+    pub(crate) fn stream(&self) -> (f64, u32) {
+        (self.sample_rate_hz, self.max_frames)
+    }
+
+    pub(crate) fn plan(&self) -> Result<Plan, BudgetError> {
+        Ok(Plan {
+            config: self.config()?,
+            foreign: self.foreign.max(1),
+            low_water: LowWater::percent(self.low_water_percent),
+            top_up_bytes: self.top_up_bytes,
+        })
+    }
+
+    /// That the system has not that much memory, and what most of it is for.
+    pub(crate) fn out_of_memory(&self, config: &Config) -> BudgetError {
+        let size = |request: &Request| request.layout.map_or(0, |layout| layout.size());
+        let most = self.requests.iter().max_by_key(|request| size(request).saturating_mul(request.count));
+        BudgetError::OutOfMemory {
+            bytes: config.layout().size(),
+            what: most.map_or("nothing", |most| most.what),
+        }
     }
 
     /// The pools that hold all of it.
@@ -88,8 +196,11 @@ impl AudioBudget {
         if !(1..=MAX_FRAMES).contains(&self.max_frames) {
             return Err(BudgetError::Frames { given: self.max_frames });
         }
+        if let Some(nothing) = self.requests.iter().find(|request| request.count == 0) {
+            return Err(BudgetError::Zero { what: nothing.what });
+        }
         let mut pools = BTreeMap::<usize, usize>::new();
-        for Request { what, layout, count } in self.requests.iter().filter(|request| request.count > 0) {
+        for Request { what, layout, count } in &self.requests {
             let Some(layout) = layout.filter(|layout| layout.size() <= class::MAX_BLOCK_BYTES) else {
                 return Err(BudgetError::TooLarge { what, bytes: layout.map(|layout| layout.size()) });
             };
@@ -151,10 +262,17 @@ pub enum BudgetError {
     },
     /// The pools cannot be built like this.
     Pools(ConfigError),
+    /// None of something were asked for.
+    Zero {
+        /// Of what.
+        what: &'static str,
+    },
     /// The system has not that much memory.
     OutOfMemory {
         /// What was asked for, in bytes.
         bytes: usize,
+        /// The type that most of it is for.
+        what: &'static str,
     },
     /// The reaper's thread could not be started.
     Reaper(io::Error),
@@ -179,7 +297,10 @@ impl fmt::Display for BudgetError {
                 write!(f, "{what} is aligned to {align_bytes} bytes; blocks are to at most {MAX_ALIGN_BYTES}")
             }
             Self::Pools(error) => error.fmt(f),
-            Self::OutOfMemory { bytes } => write!(f, "the system refused {bytes} bytes for the pools"),
+            Self::Zero { what } => write!(f, "the budget asks for none of {what}; leave it out"),
+            Self::OutOfMemory { bytes, what } => {
+                write!(f, "the system refused {bytes} bytes for the pools, most of them for {what}")
+            }
             Self::Reaper(error) => write!(f, "the reaper's thread could not be started: {error}"),
         }
     }

@@ -3,35 +3,46 @@
 use crate::{
     budget::{AudioBudget, BudgetError},
     guard::guarded,
-    reaper::{Item, Membership},
+    inside,
+    instance::{Instance, Plan, Visit},
+    meter::Meter,
+    reaper::{self, Membership},
+    refused::Refusal,
     scope::Rt,
-    shared::{Owner, Shared},
+    shared::Owner,
 };
-use detalloc::{Config, Stats};
+use detalloc::Config;
 use std::{fmt, sync::Arc};
 
 /// The memory of one plugin instance or stream: one field of its struct.
 ///
 /// Hosts move `process` between threads; so ownership is taken by [`RtHeap::enter`] for one callback, and given back at
-/// its end. The exclusive borrow that it takes rules out nested and simultaneous calls. Several heaps in one process
-/// know nothing of each other: in the callback of one, the others' handles count as being elsewhere.
+/// its end. The exclusive borrow that it takes rules out that a heap is entered twice at once:
+///
+/// ```compile_fail
+/// # let mut heap = detalloc_audio::RtHeap::new();
+/// heap.enter(|_| heap.enter(|_| ()));
+/// ```
+///
+/// To enter another heap inside a callback is possible, but its [`Rt`] refuses everything with [`Refusal::Nested`].
 #[derive(Default)]
 pub struct RtHeap {
     active: Option<Active>,
+    /// No thread is wanted: a `ReapTask` does the reaper's work.
+    by_task: bool,
 }
 
 struct Active {
-    shared: Arc<Shared>,
-    config: Config,
-    membership: Membership,
+    instance: Arc<Instance>,
+    plan: Plan,
+    /// Goes last: what a callback has dropped may hold heaps of its own.
+    _membership: Option<Membership>,
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        // Before the membership goes: a reaper that stops has to know already that nobody will enter again, and what
-        // has been dropped so far may hold heaps of its own.
-        self.shared.close();
-        self.membership.settle();
+        self.instance.close();
+        reaper::look();
     }
 }
 
@@ -39,16 +50,24 @@ impl RtHeap {
     /// A heap without memory: everything that is asked of it is refused.
     #[must_use]
     pub const fn new() -> Self {
-        Self { active: None }
+        Self { active: None, by_task: false }
     }
 
-    /// Gets the memory that this budget needs from the system, and touches every page of it. Does nothing if the pools
-    /// are the same as before, so that hosts may activate as often as they like. Otherwise handles from before stay
+    /// A heap without memory that will not start the reaper's thread: a plugin's background task, or a timer, has to run
+    /// [`ReapTask`](crate::ReapTask). Values that were dropped keep their blocks until then; were it never run, the pools would run dry and
+    /// refuse, and dropping or reconfiguring the heap would destroy what is left.
+    #[must_use]
+    pub const fn reaped_by_task() -> Self {
+        Self { active: None, by_task: true }
+    }
+
+    /// Gets the memory that this budget needs from the system, and touches every page of it. Does nothing if the budget
+    /// comes to the same as before, so that hosts may activate as often as they like. Otherwise handles from before stay
     /// valid, and may be dropped in callbacks as before; their memory goes back to the system when the last of them has
     /// gone. The pools take a block's size each and 32 bytes a block for its way to the reaper.
     ///
-    /// Waits for the reaper when there was memory before, as dropping the heap does: hold no lock that a destructor of
-    /// one of your values takes.
+    /// When there was memory before, destroys what callbacks have dropped so far, as dropping the heap does: hold no lock
+    /// that a destructor of one of your values takes.
     ///
     /// # Errors
     /// [`BudgetError`]: the heap then stays as it was.
@@ -56,23 +75,29 @@ impl RtHeap {
     /// # Time complexity
     /// Linear in the size of the pools. Not for real-time paths: it allocates, and may start a thread.
     pub fn reconfigure(&mut self, budget: &AudioBudget) -> Result<(), BudgetError> {
-        let config = budget.config()?;
-        if self.active.as_ref().is_some_and(|active| active.config == config) {
+        let plan = budget.plan()?;
+        let (sample_rate_hz, max_frames) = budget.stream();
+        if let Some(active) = self.active.as_ref().filter(|active| active.plan == plan) {
+            active.instance.timing.expect(sample_rate_hz, max_frames);
             return Ok(());
         }
-        let owner = self.active.as_ref().map_or_else(Owner::default, |active| active.shared.owner());
-        let Some((shared, lane)) = Shared::build(&config, owner) else {
-            return Err(BudgetError::OutOfMemory { bytes: config.layout().size() });
+        inside::prefault();
+        let owner = self.active.as_ref().map_or_else(Owner::default, |active| active.instance.owner());
+        let Some((instance, region, chore)) = Instance::build(&plan, owner) else {
+            return Err(budget.out_of_memory(&plan.config));
         };
-        let shared = Arc::new(shared);
-        let item = Item { shared: Arc::clone(&shared), lane };
-        let membership = Membership::new(item).map_err(BudgetError::Reaper)?;
-        self.active = Some(Active { shared, config, membership });
+        instance.timing.expect(sample_rate_hz, max_frames);
+        let membership =
+            if self.by_task { None } else { Some(Membership::new().map_err(BudgetError::Reaper)?) };
+        reaper::watch(Box::new(region));
+        reaper::watch(Box::new(chore));
+        self.active = Some(Active { instance, plan, _membership: membership });
         Ok(())
     }
 
-    /// Runs one callback as the owner of the pools. In debug builds any use of the system heap in it aborts, if
-    /// [`AllocDisabler`](crate::AllocDisabler) is the global allocator.
+    /// Runs one callback as the owner of the pools, against the deadline of the largest block. In debug builds any use of the
+    /// system heap in it aborts, if [`AllocDisabler`](crate::AllocDisabler) or a [`Routed`](crate::Routed) in strict mode is
+    /// the global allocator.
     ///
     /// What other threads have freed since is adopted first. A panic in the callback gives the ownership back.
     ///
@@ -80,52 +105,60 @@ impl RtHeap {
     /// Constant, but for the callback: no loop without a constant bound, no lock, no system call.
     #[inline]
     pub fn enter<R>(&mut self, callback: impl FnOnce(&Rt<'_>) -> R) -> R {
-        let shared = self.active.as_ref().map(|active| &*active.shared);
-        // SAFETY: `self` is borrowed exclusively for this whole call.
-        let owned = shared.map(|shared| unsafe { shared.own() });
-        let rt = Rt::new(owned.as_ref().map(|owned| owned.0));
-        guarded(|| callback(&rt))
+        self.visit(None, callback)
     }
 
-    /// The counts of the pools, for a GUI or a report. `None` while there is no memory.
+    /// As [`RtHeap::enter`], for a block of so many frames, whose deadline counts.
+    ///
+    /// # Time complexity
+    /// As [`RtHeap::enter`].
+    #[inline]
+    pub fn enter_for<R>(&mut self, frames: u32, callback: impl FnOnce(&Rt<'_>) -> R) -> R {
+        self.visit(Some(frames), callback)
+    }
+
+    #[inline]
+    fn visit<R>(&mut self, frames: Option<u32>, callback: impl FnOnce(&Rt<'_>) -> R) -> R {
+        let visit = match &self.active {
+            // SAFETY: `self` is borrowed exclusively for this whole call.
+            Some(active) => unsafe { Visit::new(&active.instance, frames) },
+            None => Err(Refusal::Unconfigured),
+        };
+        let rt = Rt::new(match &visit {
+            Ok(visit) => Ok(visit.instance()),
+            Err(refusal) => Err(*refusal),
+        });
+        let result = guarded(|| callback(&rt));
+        if let Ok(visit) = visit {
+            visit.end();
+        }
+        result
+    }
+
+    /// The counts of the heap, for a GUI or a report. `None` while there is no memory.
     #[must_use]
     pub fn meter(&self) -> Option<Meter> {
-        self.active.as_ref().map(|active| Meter { shared: Arc::clone(&active.shared) })
+        self.active.as_ref().map(|active| Meter::new(Arc::clone(&active.instance)))
     }
 
     /// The pools that there are. `None` while there is no memory.
     #[must_use]
     pub fn config(&self) -> Option<&Config> {
-        self.active.as_ref().map(|active| &active.config)
+        self.active.as_ref().map(|active| &active.plan.config)
+    }
+
+    /// Lets the `n`-th allocation from now on fail, 0 being the next, and all others succeed as they would; `None`: none. For tests
+    /// that go through every allocation of a program in turn.
+    #[cfg(feature = "fault-injection")]
+    pub fn refuse_nth(&mut self, n: Option<usize>) {
+        if let Some(active) = &self.active {
+            active.instance.refuse_nth(n);
+        }
     }
 }
 
 impl fmt::Debug for RtHeap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RtHeap").field("pools", &self.config().map(Config::pools)).finish()
-    }
-}
-
-/// Reads the counts of a heap's pools from any thread, without disturbing the callback. Keeps the memory it came from,
-/// so let go of it when the heap has been reconfigured, and not in a callback: the last one to go frees that memory.
-#[derive(Clone)]
-pub struct Meter {
-    shared: Arc<Shared>,
-}
-
-impl Meter {
-    /// Takes a snapshot.
-    ///
-    /// # Time complexity
-    /// Linear in the number of pools; wait-free.
-    #[must_use]
-    pub fn snapshot(&self) -> Stats {
-        self.shared.meter().snapshot()
-    }
-}
-
-impl fmt::Debug for Meter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Meter").field(&self.snapshot()).finish()
     }
 }

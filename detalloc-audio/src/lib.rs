@@ -47,32 +47,53 @@
 
 mod boxed;
 mod budget;
+mod counts;
+mod dead;
 mod deferred;
+#[cfg(feature = "fault-injection")]
+mod faults;
+mod foreign;
 mod guard;
 mod heap;
+mod inside;
+mod instance;
+mod meter;
 mod prefault;
+mod pressure;
 mod reaper;
 mod refused;
+mod region_chore;
+mod routed;
 mod scope;
 mod shared;
 mod sync;
 mod tailed;
 mod thread;
+mod timing;
+mod topup;
 mod vec;
+mod violation;
 mod visits;
+mod window;
 
 pub use crate::{
     boxed::RtBox,
     budget::{AudioBudget, BudgetError},
-    heap::{Meter, RtHeap},
+    foreign::Foreign,
+    heap::RtHeap,
+    meter::{Callbacks, Meter, Snapshot},
     prefault::prefault,
+    pressure::Pressure,
+    reaper::ReapTask,
     refused::{Refusal, Refused},
+    routed::{Inner, Routed},
     scope::Rt,
     tailed::Tailed,
     vec::RtVec,
+    violation::OnViolation,
 };
 pub use assert_no_alloc::AllocDisabler;
-pub use detalloc::{AllocError, PoolStats, Stats};
+pub use detalloc::{AllocError, PoolConfig, PoolStats};
 
 /// The README's examples, compiled and run.
 #[cfg(doctest)]

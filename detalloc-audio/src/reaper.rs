@@ -1,25 +1,24 @@
-//! The reaper: the thread that runs the destructors of what callbacks have dropped, and ends regions.
+//! The reaper: the side that runs the destructors of what callbacks have dropped, and ends regions.
 //!
-//! One a process, started by the first heap that gets memory and joined when the last one goes, so that no thread is
-//! left in a plugin library when the host unloads it. It looks every few milliseconds instead of being woken, because
-//! waking takes a system call on the audio thread.
+//! Its work is a list of chores; a *look* goes through all of them. A thread looks every few milliseconds while a heap
+//! wants one: it is started by the first and joined when the last one goes, so that no thread is left in a plugin library
+//! when the host unloads it. It looks instead of being woken, because waking takes a system call on the audio thread. A
+//! heap that was made with [`RtHeap::reaped_by_task`](crate::RtHeap::reaped_by_task) starts no thread: there a
+//! [`ReapTask`] looks, wherever the plugin runs it. And whoever drops or reconfigures a heap looks once.
 //!
-//! A region whose blocks are still held when its heap goes leaves its item here until the last one has come home. If the
-//! reaper ends before that, the item waits in a list of orphans; the next reaper takes it, and while there is none,
-//! whoever frees the last block ends the region: a lock and a system call, on a thread that is then in no callback.
+//! A region whose blocks are still held when its heap goes stays on the list until the last one has come home. While there
+//! is a thread, that is its work. When there is none, whoever frees the last block ends the region, if it is in no
+//! callback, and the next look does otherwise. That never runs a destructor.
 
-use crate::{deferred::Deferred, shared::Shared};
+use crate::{inside, thread as identity};
 use core::{
-    mem::ManuallyDrop,
-    ptr::NonNull,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
-use ringbuf::{HeapCons, traits::Consumer};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
     thread::{self, JoinHandle},
 };
 
@@ -27,150 +26,218 @@ use std::{
 /// long enough that an idle reaper costs nothing to speak of (200 looks a second).
 const PERIOD: Duration = Duration::from_millis(5);
 
-/// One region, seen from the reaper.
-pub(crate) struct Item {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) lane: HeapCons<Deferred>,
-}
+/// Something that the reaper does at every look.
+pub(crate) trait Chore: Send {
+    /// One look. `true`: there is nothing left to do, ever.
+    fn look(&mut self) -> bool;
 
-impl Item {
-    /// Destroys what has been dropped so far.
-    fn reap(&mut self) {
-        let shared = NonNull::from(self.shared.as_ref());
-        while let Some(value) = self.lane.try_pop() {
-            // SAFETY: (A3, A5) the lane hands over values that are nobody else's, each once.
-            let destroyed = catch_unwind(AssertUnwindSafe(|| unsafe { Shared::drop_here(shared, &value) }));
-            // A destructor that panics has been reported by the panic hook, and the others must still run. What it
-            // panicked with may have a destructor that panics too, so that is left alone.
-            destroyed.unwrap_or_else(core::mem::forget);
-        }
+    /// Whether there is nothing left to do, without doing anything.
+    fn is_over(&mut self) -> bool {
+        false
     }
 
-    fn can_end(&self) -> bool {
-        self.shared.can_end()
-    }
+    /// Whether a thread looks regularly from now on.
+    fn set_watched(&self, _watched: bool) {}
 }
 
-#[derive(Default)]
-struct Inbox {
-    items: Mutex<Vec<Item>>,
-    stop: AtomicBool,
-    /// How often the reaper has looked, and the signal that it has once more.
-    looks: Mutex<u64>,
-    looked: Condvar,
+/// Destroys a value. A destructor that panics has been reported by the panic hook, and the others must still run. What it
+/// panicked with may have a destructor that panics too, so that is left alone.
+pub(crate) fn destroy(destructor: impl FnOnce()) {
+    catch_unwind(AssertUnwindSafe(destructor)).unwrap_or_else(core::mem::forget);
 }
+
+type Chores = Vec<Box<dyn Chore>>;
+
+/// Chores that no look has seen.
+static ARRIVED: Mutex<Chores> = Mutex::new(Vec::new());
+
+/// All others; locked for a whole look.
+static CHORES: Mutex<Chores> = Mutex::new(Vec::new());
+
+/// The thread that is looking, or 0.
+static LOOKING: AtomicUsize = AtomicUsize::new(0);
+
+/// Somebody wants to know which chores are over.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+static RUNNING: Mutex<Running> = Mutex::new(Running { members: 0, thread: None });
 
 struct Running {
-    inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
+    /// How many want a thread.
+    members: usize,
+    thread: Option<Thread>,
 }
 
-static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
-static ORPHANS: Mutex<Vec<Item>> = Mutex::new(Vec::new());
+struct Thread {
+    stop: Arc<AtomicBool>,
+    handle: JoinHandle<()>,
+}
 
-/// How many heaps have memory; changed under the lock of `RUNNING`.
-static MEMBERS: AtomicUsize = AtomicUsize::new(0);
+/// Threads that end, told to by a destructor: whoever was looking then waits for them afterwards.
+static ENDING: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
 /// What panics under these locks leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A heap's share in the reaper, which runs while there is one.
+/// Adds a chore, which the next look sees.
+pub(crate) fn watch(chore: Box<dyn Chore>) {
+    chore.set_watched(lock(&RUNNING).thread.is_some());
+    lock(&ARRIVED).push(chore);
+}
+
+/// Adds a chore that wants a thread as long as the result lives. One that is not done by then stays.
+///
+/// # Errors
+/// The system's, if the thread could not be started. The chore is dropped.
+pub(crate) fn add(chore: Box<dyn Chore>) -> io::Result<Membership> {
+    let membership = Membership::new()?;
+    watch(chore);
+    Ok(membership)
+}
+
+/// One look: destroys everything that callbacks have dropped so far. Waits for another look that is under way. On the
+/// thread that is looking, inside a destructor, does nothing.
+pub(crate) fn look() {
+    let here = identity::current();
+    // Relaxed: a thread reads its own identity if and only if it wrote it last.
+    if LOOKING.load(Ordering::Relaxed) == here {
+        return;
+    }
+    let mut chores = lock(&CHORES);
+    LOOKING.store(here, Ordering::Relaxed);
+    chores.append(&mut lock(&ARRIVED));
+    chores.retain_mut(|chore| !chore.look());
+    LOOKING.store(0, Ordering::Relaxed);
+    drop(chores);
+    end_what_is_over(false);
+    let ending = core::mem::take(&mut *lock(&ENDING));
+    ending.into_iter().for_each(join);
+}
+
+/// Ends the chores that have nothing left to do, for a thread that has just brought the last block home. Runs no destructor,
+/// waits for nobody: a look that is under way sees to it afterwards.
+pub(crate) fn sweep() {
+    if !inside::is_inside() && LOOKING.load(Ordering::Relaxed) != identity::current() {
+        end_what_is_over(true);
+    }
+}
+
+fn end_what_is_over(ask: bool) {
+    ASKED.fetch_or(ask, Ordering::SeqCst);
+    // Whoever holds the lock comes back here after having let go of it.
+    while ASKED.load(Ordering::SeqCst) {
+        let mut chores = match CHORES.try_lock() {
+            Ok(chores) => chores,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        ASKED.store(false, Ordering::SeqCst);
+        chores.append(&mut lock(&ARRIVED));
+        chores.retain_mut(|chore| !chore.is_over());
+    }
+}
+
+/// A share in the reaper's thread, which runs while there is one.
 pub(crate) struct Membership(());
 
 impl Membership {
-    /// Hands a region to the reaper, and starts it if need be.
-    pub(crate) fn new(item: Item) -> io::Result<Self> {
+    /// Starts the thread if need be.
+    pub(crate) fn new() -> io::Result<Self> {
         let mut running = lock(&RUNNING);
-        let reaper = match &mut *running {
-            Some(reaper) => reaper,
-            None => {
-                let inbox = Arc::<Inbox>::default();
-                let theirs = Arc::clone(&inbox);
-                let thread =
-                    thread::Builder::new().name("detalloc-reaper".into()).spawn(move || run(&theirs))?;
-                running.insert(Running { inbox, thread })
-            }
-        };
-        MEMBERS.fetch_add(1, Ordering::AcqRel);
-        lock(&reaper.inbox.items).push(item);
+        if running.thread.is_none() {
+            let stop = Arc::<AtomicBool>::default();
+            let theirs = Arc::clone(&stop);
+            let handle = thread::Builder::new().name("detalloc-reaper".into()).spawn(move || run(&theirs))?;
+            running.thread = Some(Thread { stop, handle });
+        }
+        running.members += 1;
         Ok(Self(()))
-    }
-
-    /// Waits until everything has been destroyed that callbacks have dropped so far. On the reaper itself, does nothing.
-    pub(crate) fn settle(&self) {
-        let Some((inbox, reaper)) = lock(&RUNNING)
-            .as_ref()
-            .map(|running| (Arc::clone(&running.inbox), running.thread.thread().clone()))
-        else {
-            return;
-        };
-        if reaper.id() == thread::current().id() {
-            return;
-        }
-        let mut looks = lock(&inbox.looks);
-        // The look that is under way may have passed this region already.
-        let enough = *looks + 2;
-        while *looks < enough {
-            reaper.unpark();
-            looks = inbox.looked.wait(looks).unwrap_or_else(PoisonError::into_inner);
-        }
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
         let mut running = lock(&RUNNING);
-        if MEMBERS.fetch_sub(1, Ordering::AcqRel) > 1 {
+        running.members -= 1;
+        if running.members > 0 {
             return;
         }
-        let last = running.take();
+        let last = running.thread.take();
         drop(running);
-        if let Some(Running { inbox, thread }) = last {
-            inbox.stop.store(true, Ordering::Release);
-            thread.thread().unpark();
-            // Only a heap that the destructor of a block without a heap drops can be the last one on the reaper itself,
-            // which then ends by itself, just after.
-            if thread.thread().id() != thread::current().id() {
-                // Nothing in it panics but destructors, and those are caught.
-                let _ = thread.join();
+        if let Some(Thread { stop, handle }) = last {
+            stop.store(true, Ordering::Release);
+            handle.thread().unpark();
+            if LOOKING.load(Ordering::Relaxed) == identity::current() {
+                // Its last look waits for this one.
+                lock(&ENDING).push(handle);
+            } else {
+                join(handle);
             }
         }
     }
 }
 
-fn run(inbox: &Inbox) {
-    // Whatever happens, no region ends by unwinding: handles may still point to it.
-    let mut items = ManuallyDrop::new(Vec::<Item>::new());
+/// Waits until a thread has ended, unless this is the one: then it ends by itself, just after.
+fn join(handle: JoinHandle<()>) {
+    if handle.thread().id() != thread::current().id() {
+        // Nothing in it panics but destructors, and those are caught.
+        let _ = handle.join();
+    }
+}
+
+fn run(stop: &AtomicBool) {
+    set_watched(true);
     loop {
         // Before the look, so that nothing dropped before the stop is missed.
-        let stop = inbox.stop.load(Ordering::Acquire);
-        let orphans = core::mem::take(&mut *lock(&ORPHANS));
-        orphans.iter().for_each(|item| item.shared.visits().adopt());
-        items.extend(orphans);
-        items.append(&mut lock(&inbox.items));
-        items.iter_mut().for_each(Item::reap);
-        items.retain(|item| !item.can_end());
-        *lock(&inbox.looks) += 1;
-        inbox.looked.notify_all();
+        let stop = stop.load(Ordering::Acquire);
+        look();
         if stop {
             break;
         }
         thread::park_timeout(PERIOD);
     }
-    let mut left = ManuallyDrop::into_inner(items);
-    left.iter().for_each(|item| item.shared.visits().orphan());
-    lock(&ORPHANS).append(&mut left);
-    sweep_orphans();
+    set_watched(false);
+    // Blocks that came home in between were nobody's to see to.
+    end_what_is_over(true);
 }
 
-/// Ends the regions without a reaper whose blocks have all come home. While there is a reaper, that is its work: it
-/// looks at the orphans too, the last time after the last heap has gone. Whoever finds that there are heaps (an
-/// exchange) comes before the exchange by which the last one goes.
-pub(crate) fn sweep_orphans() {
-    if MEMBERS.fetch_add(0, Ordering::AcqRel) == 0 {
-        // The lanes of orphans are empty, so that no destructor runs under the lock.
-        lock(&ORPHANS).retain(|item| !item.can_end());
+/// Were a new thread to start while the old one ends, chores may be told that nobody looks; then those who bring the last
+/// blocks home look too, which does no harm.
+fn set_watched(watched: bool) {
+    let mut chores = lock(&CHORES);
+    chores.append(&mut lock(&ARRIVED));
+    chores.iter().for_each(|chore| chore.set_watched(watched));
+}
+
+/// Does the reaper's work once, for a heap without the reaper's thread
+/// ([`RtHeap::reaped_by_task`](crate::RtHeap::reaped_by_task)): a plugin's background task, or a timer, runs it. It is
+/// `Copy` and has no size, so that it goes through any queue of tasks.
+///
+/// ```
+/// use detalloc_audio::{AudioBudget, ReapTask, RtHeap};
+///
+/// let mut heap = RtHeap::reaped_by_task();
+/// heap.reconfigure(&AudioBudget::new(48_000.0, 64).objects::<String>(1))?;
+/// heap.enter(|rt| drop(rt.boxed(String::new())));
+/// // Not in the callback.
+/// ReapTask.run();
+/// # Ok::<(), detalloc_audio::BudgetError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReapTask;
+
+impl ReapTask {
+    /// Destroys what callbacks of all heaps of this process have dropped so far, and frees what they could not. Any thread
+    /// may run it; in a callback it does nothing. It waits for a look that is under way on another thread: hold no lock
+    /// that a destructor takes.
+    ///
+    /// # Time complexity
+    /// Linear in what is there to destroy. Not for real-time paths.
+    pub fn run(self) {
+        if !inside::is_inside() {
+            look();
+        }
     }
 }

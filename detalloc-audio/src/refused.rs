@@ -8,6 +8,8 @@ use std::{error, fmt};
 pub enum Refusal {
     /// The heap has no memory yet: `reconfigure` it first.
     Unconfigured,
+    /// This thread is in the callback of another heap; use that one's.
+    Nested,
     /// The handle is full; it does not grow.
     Full {
         /// How many elements it holds.
@@ -29,6 +31,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unconfigured => f.write_str("the heap has no memory yet; reconfigure it first"),
+            Self::Nested => f.write_str("this thread is in the callback of another heap; use that one's"),
             Self::Full { capacity } => write!(f, "all {capacity} places are taken"),
             Self::TooLarge => f.write_str("the request exceeds the address space"),
             Self::Pools(error) => error.fmt(f),

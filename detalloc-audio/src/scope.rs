@@ -3,6 +3,9 @@
 use crate::{
     boxed::RtBox,
     budget::tailed_layout,
+    foreign::{Foreign, Leaving},
+    instance::Instance,
+    pressure::Pressure,
     refused::{Refusal, Refused},
     shared::Shared,
     tailed::Tailed,
@@ -24,14 +27,14 @@ use core::{alloc::Layout, fmt, marker::PhantomData, ptr::NonNull};
 /// heap.enter(|rt| std::thread::scope(|scope| { scope.spawn(|| rt.boxed(1_u32)); }));
 /// ```
 pub struct Rt<'s> {
-    shared: Option<&'s Shared>,
+    instance: Result<&'s Instance, Refusal>,
     /// Neither `Send` nor `Sync`: holding one means to be on the owner's thread.
     thread: PhantomData<*const ()>,
 }
 
 impl<'s> Rt<'s> {
-    pub(crate) fn new(shared: Option<&'s Shared>) -> Self {
-        Self { shared, thread: PhantomData }
+    pub(crate) fn new(instance: Result<&'s Instance, Refusal>) -> Self {
+        Self { instance, thread: PhantomData }
     }
 
     /// Puts a value into a block of its own.
@@ -108,17 +111,64 @@ impl<'s> Rt<'s> {
         Ok(unsafe { RtVec::from_raw(block.cast(), capacity, shared) })
     }
 
+    /// As [`Rt::boxed`], but when the class of `T` is low, `relieve` is called first: to steal a voice, say, before there is a
+    /// refusal. What it drops is free again at once, if it has no destructor, and when the reaper has seen to it otherwise.
+    /// How few blocks are low is the budget's to say ([`AudioBudget::low_water_percent`](crate::AudioBudget::low_water_percent)).
+    ///
+    /// # Errors
+    /// As [`Rt::boxed`].
+    ///
+    /// # Time complexity
+    /// As [`Rt::boxed`], and `relieve`.
     #[inline]
-    fn allocate(&self, layout: Layout) -> Result<(NonNull<Shared>, NonNull<u8>), Refusal> {
-        let Some(shared) = self.shared else { return Err(Refusal::Unconfigured) };
-        // SAFETY: an `Rt` exists only inside `enter`, on the thread that entered, which is the owner.
-        let block = unsafe { shared.allocate(layout) }?;
-        Ok((NonNull::from(shared), block))
+    pub fn boxed_relieving<T: Send + 'static>(
+        &self,
+        value: T,
+        relieve: impl FnOnce(Pressure),
+    ) -> Result<RtBox<T>, Refused<T>> {
+        self.pressure(Layout::new::<T>()).map(relieve);
+        self.boxed(value)
+    }
+
+    /// What is left of the class that serves this layout, if that is at or below the low water of the budget.
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline]
+    #[must_use]
+    pub fn pressure(&self, layout: Layout) -> Option<Pressure> {
+        // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered.
+        unsafe { self.instance.ok()?.pressure(layout) }
+    }
+
+    /// Sends a value that is no pool's to the reaper, as dropping a [`Foreign`] does: see there.
+    ///
+    /// # Errors
+    /// The value comes back if and only if the heap has no memory. It is safe to drop.
+    ///
+    /// # Time complexity
+    /// Constant, and the move of the value.
+    #[inline]
+    pub fn retire<T: Send + 'static>(&self, value: T) -> Result<(), Refused<Foreign<T>>> {
+        match self.instance {
+            Ok(instance) => {
+                // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered.
+                unsafe { instance.retire(Leaving::new(value)) };
+                Ok(())
+            }
+            Err(refusal) => Err(Refused { value: Foreign::new(value), refusal }),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn allocate(&self, layout: Layout) -> Result<(NonNull<Shared>, NonNull<u8>), Refusal> {
+        // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered.
+        Ok(unsafe { self.instance?.allocate(layout) }?)
     }
 }
 
 impl fmt::Debug for Rt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rt").field("has_memory", &self.shared.is_some()).finish()
+        f.debug_struct("Rt").field("has_memory", &self.instance.is_ok()).finish()
     }
 }

@@ -3,7 +3,7 @@
 //! - **(A1)** A `Shared` outlives its blocks: the reaper, or the list of orphans, keeps it until it is closed, every
 //!   block has come home and nobody is visiting ([`Visits`]). So every handle may hold a plain pointer to it.
 //! - **(A2)** The owner is the thread whose identity is in the word `owner`, which only `RtHeap::enter` writes, under an
-//!   exclusive borrow; a heap keeps its word when it gets another region. `lane` is touched by the owner alone. `heap` is
+//!   exclusive borrow; all regions that a heap has and has had share its word. `lane` is touched by the owner alone. `heap` is
 //!   touched by the owner until `closed` is set, under an exclusive borrow too (Release), and once that was seen
 //!   (Acquire) by whoever holds the region's item in the reaper. No reference into either outlives one operation, and no
 //!   operation runs foreign code.
@@ -14,8 +14,10 @@
 
 use crate::{
     deferred::{Deferred, lane},
-    thread,
+    foreign::Leaving,
+    inside, thread,
     visits::Visits,
+    window::Memory,
 };
 use core::{
     alloc::Layout,
@@ -25,11 +27,11 @@ use core::{
     slice,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
-use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree};
+use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree, Room};
 use ringbuf::{HeapCons, HeapProd, traits::Producer};
 use std::sync::Arc;
 
-/// The identity of the owner, or 0: shared by the regions that one `RtHeap` has had.
+/// The identity of the owner, or 0: shared by all regions that one `RtHeap` has and has had.
 pub(crate) type Owner = Arc<AtomicUsize>;
 
 /// A region and everything that other threads may reach of it.
@@ -42,8 +44,9 @@ pub(crate) struct Shared {
     visits: Visits,
     /// The `RtHeap` is gone or has another region now: nobody will allocate here again.
     closed: AtomicBool,
+    in_window: bool,
     /// Last, so that it goes last.
-    _region: Region,
+    region: Memory,
 }
 
 // SAFETY: `heap` and `lane` are the only parts that are not `Sync`, and (A2) says who touches them.
@@ -54,17 +57,17 @@ unsafe impl Send for Shared {}
 impl Shared {
     /// A region of its own, every page of it touched, and the far end of its lane. `None`: the system has not that much
     /// memory.
-    pub(crate) fn build(config: &Config, owner: Owner) -> Option<(Self, HeapCons<Deferred>)> {
-        let region = Region::new(config.layout())?;
-        // SAFETY: the region is exclusively ours and lives as long as the `Shared` that `heap` goes into: `_region`
-        // is its last field, and nothing that is handed out outlives it (A1).
+    pub(crate) fn build(config: &Config, owner: Owner) -> Option<(Arc<Self>, HeapCons<Deferred>)> {
+        let region = Memory::new(config.layout())?;
+        // SAFETY: the region is exclusively ours and lives as long as the `Shared` that `heap` goes into: `region` is its
+        // last field, and nothing that is handed out outlives it (A1).
         let memory: &'static mut [MaybeUninit<u8>] =
-            unsafe { slice::from_raw_parts_mut(region.start.as_ptr().cast(), region.layout.size()) };
+            unsafe { slice::from_raw_parts_mut(region.start.as_ptr().cast(), region.bytes) };
         // The region was cut for this configuration; were it too small after all, there is no heap.
         let heap = Heap::new(memory, config).ok()?;
         let blocks = config.pools().iter().map(|pool| pool.blocks).sum();
         let (producer, consumer) = lane(blocks)?;
-        let shared = Self {
+        let shared = Arc::new(Self {
             owner,
             remote: heap.remote(),
             meter: heap.meter(),
@@ -72,9 +75,17 @@ impl Shared {
             lane: UnsafeCell::new(producer),
             visits: Visits::new(),
             closed: AtomicBool::new(false),
-            _region: region,
-        };
+            in_window: region.is_in_window(),
+            region,
+        });
+        shared.region.belongs_to(NonNull::from(&*shared));
         Some((shared, consumer))
+    }
+
+    /// Whether blocks can be told from those of the system heap by their addresses.
+    #[inline]
+    pub(crate) fn is_in_window(&self) -> bool {
+        self.in_window
     }
 
     pub(crate) fn meter(&self) -> Meter<'_> {
@@ -94,22 +105,24 @@ impl Shared {
         self.owner.load(Ordering::Relaxed) == thread::current()
     }
 
-    /// The word that says who the owner is, for the next region of the same heap.
-    pub(crate) fn owner(&self) -> Owner {
-        Arc::clone(&self.owner)
-    }
-
-    /// Makes this thread the owner until the result is dropped.
+    /// Takes over what other threads have freed, for one callback.
     ///
     /// # Safety
-    /// The caller has the exclusive borrow of the `RtHeap` for as long as the result lives, and this is its region (A2).
+    /// This thread is the owner, and the region is not closed (A2).
     #[inline]
-    pub(crate) unsafe fn own(&self) -> Owned<'_> {
-        self.owner.store(thread::current(), Ordering::Relaxed);
-        // SAFETY: (A2) this thread has just become the owner, and the region is not closed.
-        let heap = unsafe { &mut *self.heap.get() };
-        heap.adopt_remote_frees(ADOPTED_GROUPS);
-        Owned(self)
+    pub(crate) unsafe fn adopt(&self) {
+        // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
+        unsafe { (*self.heap.get()).adopt_remote_frees(ADOPTED_GROUPS) };
+    }
+
+    /// How much room a class has.
+    ///
+    /// # Safety
+    /// As [`Shared::adopt`].
+    #[inline]
+    pub(crate) unsafe fn room(&self, layout: Layout) -> Option<Room> {
+        // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
+        unsafe { (*self.heap.get()).room(layout) }
     }
 
     /// Says that nobody will allocate here again, and hands `heap` over to the reaper. Under the exclusive borrow of the
@@ -171,13 +184,14 @@ impl Shared {
         let freed = unsafe { shared.as_ref().remote.free(block) };
         // SAFETY: (A1) this thread is still visiting, and touches nothing afterwards.
         if unsafe { shared.as_ref() }.visits.leave() {
-            crate::reaper::sweep_orphans();
+            crate::reaper::sweep();
         }
         freed
     }
 
-    /// Destroys a value and gives its block back: on the reaper inside `enter` of the `RtHeap` it came from, whichever
-    /// region that has now, and here and now elsewhere. What needs no destructor is given back at once.
+    /// Destroys a value and gives its block back: on the reaper inside a callback, by the region's own lane in that of its
+    /// heap and as a foreign value in that of another, and here and now elsewhere. What needs no destructor is given back
+    /// at once.
     ///
     /// # Safety
     /// As [`Shared::free`]; the value begins its block and is `Send + 'static` (A5).
@@ -199,7 +213,7 @@ impl Shared {
         let this = unsafe { shared.as_ref() };
         if !this.is_owner() {
             // SAFETY: the caller's promise is the same.
-            return unsafe { Self::drop_here(shared, &value) };
+            return unsafe { Self::drop_elsewhere(shared, value) };
         }
         // The reaper may end a closed region as soon as it has the value, while this push is still on its way out.
         let closed = this.closed.load(Ordering::Relaxed);
@@ -211,7 +225,18 @@ impl Shared {
         // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
         debug_assert!(pushed.is_ok());
         if closed && this.visits.leave() {
-            crate::reaper::sweep_orphans();
+            crate::reaper::sweep();
+        }
+    }
+
+    /// # Safety
+    /// As [`Shared::drop`]; this thread is not the owner.
+    unsafe fn drop_elsewhere(shared: NonNull<Self>, value: Deferred) {
+        match inside::current() {
+            // SAFETY: (A6) this thread is in that instance's callback.
+            Some(instance) => unsafe { instance.as_ref().retire(Leaving::new(Guest { shared, value })) },
+            // SAFETY: the caller's promise.
+            None => unsafe { Self::drop_here(shared, &value) },
         }
     }
 
@@ -234,37 +259,43 @@ impl Shared {
     }
 }
 
+/// A value of another heap, on its way to the reaper.
+struct Guest {
+    shared: NonNull<Shared>,
+    value: Deferred,
+}
+
+// SAFETY: what is shared with the heap is `Sync`, and the value is `Send` (A5).
+unsafe impl Send for Guest {}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // SAFETY: (A1, A3, A5) the value is nobody else's, and this is its end.
+        unsafe { Shared::drop_here(self.shared, &self.value) };
+    }
+}
+
 /// How many groups of remote frees a callback adopts at its start: a bound on what entering costs, and more than a
 /// reaper that runs every few milliseconds produces between two callbacks.
 const ADOPTED_GROUPS: usize = 8;
 
 /// This thread is the owner until this is dropped, by a panic too.
-pub(crate) struct Owned<'s>(pub(crate) &'s Shared);
+pub(crate) struct Owned<'s>(&'s AtomicUsize);
+
+impl<'s> Owned<'s> {
+    /// # Safety
+    /// The caller has the exclusive borrow of the `RtHeap` whose word this is for as long as the result lives (A2), and
+    /// `thread` is this thread.
+    #[inline]
+    pub(crate) unsafe fn new(owner: &'s AtomicUsize, thread: usize) -> Self {
+        owner.store(thread, Ordering::Relaxed);
+        Self(owner)
+    }
+}
 
 impl Drop for Owned<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.owner.store(0, Ordering::Relaxed);
-    }
-}
-
-/// Memory from the system.
-struct Region {
-    start: NonNull<u8>,
-    layout: Layout,
-}
-
-impl Region {
-    fn new(layout: Layout) -> Option<Self> {
-        // SAFETY: a configuration has at least one pool, so the layout is not empty.
-        let start = NonNull::new(unsafe { std::alloc::alloc(layout) })?;
-        Some(Self { start, layout })
-    }
-}
-
-impl Drop for Region {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout, and (A1) nothing in it is used any more.
-        unsafe { std::alloc::dealloc(self.start.as_ptr(), self.layout) };
+        self.0.store(0, Ordering::Relaxed);
     }
 }

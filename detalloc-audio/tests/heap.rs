@@ -142,7 +142,7 @@ mod allocating {
             assert_eq!(refused.value, [3; 4]);
         });
         let stats = meter.snapshot();
-        assert_eq!((stats.refused(), stats.pools()[0].peak, stats.pools()[0].used), (1, 2, 0));
+        assert_eq!((stats.refused, stats.pools()[0].peak, stats.pools()[0].used), (1, 2, 0));
     }
 
     #[test]

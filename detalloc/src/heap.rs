@@ -11,7 +11,7 @@ use crate::{
     policy::{Checked, Policy, Unchecked},
     pool::Pool,
     region::Region,
-    stats::Meter,
+    stats::{Meter, Room},
     sync::Ordering::Relaxed,
     validate::{self, Corruption},
 };
@@ -104,6 +104,25 @@ impl<'r, P: Policy> Heap<'r, P> {
     #[must_use]
     pub fn live_blocks(&self) -> usize {
         self.region.all().map(Parts::used).sum()
+    }
+
+    /// How much room the class has that serves this layout. Blocks that other threads have freed count once they are adopted,
+    /// and what a larger class could lend does not. `None`: no class serves it.
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline]
+    #[must_use]
+    pub fn room(&self, layout: Layout) -> Option<Room> {
+        let align_mask = layout.align().wrapping_sub(1);
+        // A size of zero is served as one of one byte.
+        let key = key_of(layout.size().max(1), align_mask);
+        if key >= self.region.header().keys {
+            return None;
+        }
+        let parts = self.region.parts_of(self.region.pool_for(key))?;
+        let free_blocks = parts.pool.spare.get().wrapping_add(1) as usize;
+        Some(Room { free_blocks, blocks: parts.blocks() })
     }
 
     /// Checks every invariant of the metadata. Reads only, and never outside the region, unless what overwrote the

@@ -115,7 +115,7 @@ pub use crate::{
     profile::Profile,
     report::debug_print,
     ring::{Grant, Received, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed},
-    stats::{Meter, PoolStats, Stats},
+    stats::{Meter, PoolStats, Room, Stats},
     typed::{Pool, PoolBox, PoolFull},
     usage::Usage,
     validate::{Broken, Corruption},

@@ -76,6 +76,15 @@ impl Stats {
     }
 }
 
+/// How much room a class has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Free blocks.
+    pub free_blocks: usize,
+    /// All blocks.
+    pub blocks: usize,
+}
+
 /// Reads a heap's counts from any thread.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter<'r> {

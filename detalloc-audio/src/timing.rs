@@ -1,0 +1,189 @@
+//! How long callbacks take, against their deadline.
+//!
+//! Two reads of the processor's counter a callback, one multiplication, and a few plain stores; no system call. The counter
+//! advances at a constant rate, which is measured once, for two milliseconds, when the first heap gets memory. It does not
+//! tell a callback that computes from one that was preempted: both are late.
+
+use crate::counts::Count;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::{
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How many steps of the histogram make up the deadline.
+pub(crate) const STEPS_PER_DEADLINE: usize = 32;
+
+/// Up to twice the deadline; the last one has all that is later.
+pub(crate) const STEPS: usize = 2 * STEPS_PER_DEADLINE;
+
+/// A fixed point with this many bits behind it.
+const FRACTION_BITS: u32 = 32;
+
+/// When a callback began, and how long it may take, in ticks.
+#[derive(Clone, Copy)]
+pub(crate) struct Started {
+    at: u64,
+    deadline: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Timing {
+    /// The deadline of the largest block, in ticks; 0 where there is no clock.
+    deadline: AtomicUsize,
+    /// What a frame adds to the deadline, in ticks, with `FRACTION_BITS` behind the point.
+    frame: AtomicUsize,
+    /// Steps of the histogram a tick, with `FRACTION_BITS` behind the point.
+    steps_a_tick: AtomicUsize,
+    pub(crate) callbacks: Count,
+    pub(crate) missed: Count,
+    longest_ticks: Count,
+    histogram: [AtomicU32; STEPS],
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            deadline: AtomicUsize::new(0),
+            frame: AtomicUsize::new(0),
+            steps_a_tick: AtomicUsize::new(0),
+            callbacks: Count::default(),
+            missed: Count::default(),
+            longest_ticks: Count::default(),
+            histogram: [const { AtomicU32::new(0) }; STEPS],
+        }
+    }
+}
+
+impl Timing {
+    /// What the largest block is from now on. Not beside a callback.
+    pub(crate) fn expect(&self, sample_rate_hz: f64, max_frames: u32) {
+        let frame = ticks_a_second() / sample_rate_hz;
+        let deadline = fixed(frame * f64::from(max_frames), 0);
+        self.deadline.store(deadline, Relaxed);
+        self.frame.store(fixed(frame, FRACTION_BITS), Relaxed);
+        self.steps_a_tick
+            .store(fixed(STEPS_PER_DEADLINE as f64 / (deadline.max(1) as f64), FRACTION_BITS), Relaxed);
+    }
+
+    /// A callback for the largest block begins.
+    #[inline]
+    pub(crate) fn start(&self) -> Started {
+        Started { at: ticks(), deadline: self.deadline.load(Relaxed) as u64 }
+    }
+
+    /// A callback for so many frames begins.
+    #[inline]
+    pub(crate) fn start_for(&self, frames: u32) -> Started {
+        {
+            let ticks_fixed = (self.frame.load(Relaxed) as u64).wrapping_mul(frames.into());
+            Started { at: ticks(), deadline: ticks_fixed >> FRACTION_BITS }
+        }
+    }
+
+    /// A callback ends.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "saturated before")]
+    pub(crate) fn end(&self, started: Started) {
+        let took = ticks().wrapping_sub(started.at);
+        self.callbacks.up();
+        if took > started.deadline {
+            self.missed.up();
+        }
+        self.longest_ticks.raise_to(took.min(usize::MAX as u64) as usize);
+        // At most twice the deadline, so that the product has room.
+        let most = 2 * self.deadline.load(Relaxed) as u64;
+        let step = (took.min(most) * self.steps_a_tick.load(Relaxed) as u64) >> FRACTION_BITS;
+        let step = &self.histogram[(step as usize).min(STEPS - 1)];
+        step.store(step.load(Relaxed).saturating_add(1), Relaxed);
+    }
+
+    /// How many callbacks ended in each step.
+    pub(crate) fn histogram(&self) -> [u32; STEPS] {
+        core::array::from_fn(|step| self.histogram[step].load(Relaxed))
+    }
+
+    /// The longest callback. `None`: no clock.
+    pub(crate) fn longest(&self) -> Option<Duration> {
+        duration(self.longest_ticks.get() as u64)
+    }
+
+    /// The deadline of the largest block. `None`: no clock.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        duration(self.deadline.load(Relaxed) as u64)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a length of time to within a part in 2^52")]
+fn duration(ticks: u64) -> Option<Duration> {
+    let rate = ticks_a_second();
+    (rate > 0.0).then(|| Duration::from_secs_f64(ticks as f64 / rate))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturates, and is never negative"
+)]
+fn fixed(value: f64, fraction_bits: u32) -> usize {
+    (value * 2_f64.powi(fraction_bits.cast_signed())) as usize
+}
+
+/// 0 where there is no clock.
+fn ticks_a_second() -> f64 {
+    static RATE: OnceLock<f64> = OnceLock::new();
+    *RATE.get_or_init(|| {
+        let (begin, first) = (Instant::now(), ticks());
+        thread::sleep(Duration::from_millis(2));
+        let (took, last) = (begin.elapsed(), ticks());
+        #[expect(clippy::cast_precision_loss, reason = "a few million ticks")]
+        let passed = last.wrapping_sub(first) as f64;
+        passed / took.as_secs_f64()
+    })
+}
+
+/// What the processor's counter says now; 0 where every program may not read it.
+#[inline]
+fn ticks() -> u64 {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: every x86-64 processor has the instruction. Without a fence, for a few dozen cycles do not matter here.
+    return unsafe { core::arch::x86_64::_rdtsc() };
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    {
+        let count;
+        // SAFETY: reads a counter.
+        unsafe { core::arch::asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack)) };
+        return count;
+    }
+    #[cfg(any(not(any(target_arch = "x86_64", target_arch = "aarch64")), miri))]
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callback_is_late_if_and_only_if_it_takes_longer_than_its_frames() {
+        let timing = Timing::default();
+        timing.expect(48_000.0, 480);
+        if timing.deadline().is_none() {
+            return;
+        }
+        timing.end(timing.start());
+        assert_eq!((timing.callbacks.get(), timing.missed.get(), timing.histogram()[0]), (1, 0, 1));
+        let started = timing.start();
+        timing.end(Started { at: started.at.wrapping_sub(3 * started.deadline), ..started });
+        assert_eq!((timing.callbacks.get(), timing.missed.get(), timing.histogram()[STEPS - 1]), (2, 1, 1));
+        assert!(timing.longest() > timing.deadline());
+    }
+
+    #[test]
+    fn fewer_frames_have_an_earlier_deadline() {
+        let timing = Timing::default();
+        timing.expect(48_000.0, 480);
+        let (half, whole) = (timing.start_for(240).deadline, timing.start_for(480).deadline);
+        assert!(half.abs_diff(whole / 2) <= 1 && whole.abs_diff(timing.start().deadline) <= 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! More memory while it is running: regions that the reaper adds before a pool runs dry.
+//!
+//! Off unless the budget asks for it. The reaper looks at the counts, builds and touches a region with as many blocks again
+//! of every class that is low, and publishes it in the next of a few places. The audio side looks there only when the
+//! regions that it knows have refused: a load, no system call, nothing to wait for. Regions that were added stay until the
+//! heap is reconfigured or gone.
+
+use crate::{
+    pressure::LowWater,
+    reaper,
+    region_chore::RegionChore,
+    shared::{Owner, Shared},
+};
+use core::{alloc::Layout, ptr::NonNull};
+use detalloc::{AllocError, Config, PoolConfig, Stats};
+use std::sync::{Arc, OnceLock};
+
+/// How many regions the reaper adds at most: a bound on what an allocation tries, and with each as large as the first a
+/// fivefold heap.
+const MOST: usize = 4;
+
+/// The regions that were added, in order.
+#[derive(Default)]
+pub(crate) struct Extras([OnceLock<Arc<Shared>>; MOST]);
+
+impl Extras {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shared> {
+        self.0.iter().map_while(OnceLock::get).map(|region| &**region)
+    }
+
+    /// Allocates from the first region that can serve.
+    ///
+    /// # Safety
+    /// As [`Shared::allocate`].
+    pub(crate) unsafe fn allocate(
+        &self,
+        layout: Layout,
+        mut refusal: AllocError,
+    ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
+        for region in self.iter() {
+            // SAFETY: the caller's promise; all regions of an instance have the same owner.
+            match unsafe { region.allocate(layout) } {
+                Ok(block) => return Ok((NonNull::from(region), block)),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
+    /// Adds a region if a class is low and there is a place for one. For the reaper.
+    pub(crate) fn add(&self, main: &Shared, owner: &Owner, low_water: LowWater, left_bytes: &mut usize) {
+        let Some(place) = self.0.iter().find(|place| place.get().is_none()) else { return };
+        let mut free = vec![0; main.meter().snapshot().pools().len()];
+        let regions = core::iter::once(main).chain(self.iter());
+        regions.for_each(|region| add_free(&mut free, main, &region.meter().snapshot()));
+        let pools: Vec<_> = main
+            .meter()
+            .snapshot()
+            .pools()
+            .iter()
+            .zip(free)
+            .filter(|&(pool, free)| low_water.is_low(free, pool.blocks))
+            .map(|(pool, _)| PoolConfig::new(pool.block_bytes, pool.blocks))
+            .collect();
+        let Ok(config) = Config::new(&pools) else { return };
+        let Some(left) = left_bytes.checked_sub(config.layout().size()) else { return };
+        let Some((region, lane)) = Shared::build(&config, Arc::clone(owner)) else { return };
+        if region.is_in_window() != main.is_in_window() {
+            return;
+        }
+        *left_bytes = left;
+        reaper::watch(Box::new(RegionChore::new(Arc::clone(&region), lane)));
+        // Nobody else fills a place.
+        let _ = place.set(region);
+    }
+}
+
+/// Adds what is free in these pools to the counts of the first region's.
+fn add_free(free: &mut [usize], main: &Shared, stats: &Stats) {
+    for (free, pool) in free.iter_mut().zip(main.meter().snapshot().pools()) {
+        let same = stats.pools().iter().find(|other| other.block_bytes == pool.block_bytes);
+        *free += same.map_or(0, |other| other.blocks - other.used);
+    }
+}
