@@ -5,9 +5,16 @@ use core::{
     ptr::{self, NonNull},
 };
 use ringbuf::{
-    HeapCons, HeapProd, HeapRb,
-    traits::{Consumer, Producer, Split},
+    Cons, HeapRb, Prod,
+    traits::{Consumer, Producer},
 };
+use std::sync::Arc;
+
+/// The near end of a lane. It keeps no copy of the other side's index: looking takes fewer instructions than keeping.
+pub(crate) type LaneIn<T> = Prod<Arc<HeapRb<T>>>;
+
+/// The far end of a lane.
+pub(crate) type LaneOut<T> = Cons<Arc<HeapRb<T>>>;
 
 /// A value to be destroyed and its block to be freed, off the audio thread.
 pub(crate) struct Deferred {
@@ -54,12 +61,12 @@ unsafe fn destroy<T: ?Sized>(pointer: [MaybeUninit<*mut u8>; 2]) {
     unsafe { pointer.as_ptr().cast::<NonNull<T>>().read().drop_in_place() }
 }
 
-/// A lane with room for `capacity` drops, its storage touched. `None`: the system has not that much memory.
-pub(crate) fn lane(capacity: usize) -> Option<(HeapProd<Deferred>, HeapCons<Deferred>)> {
-    let (mut producer, mut consumer) = HeapRb::try_new(capacity).ok()?.split();
-    // One lap writes every entry, so that no callback meets an untouched page.
-    // SAFETY: these entries are forgotten below and never destroyed.
-    while producer.try_push(unsafe { Deferred::new(NonNull::<u8>::dangling()) }).is_ok() {}
+/// A lane with room for `capacity` values, its storage touched by that many of `filler`. `None`: the system has not that
+/// much memory.
+pub(crate) fn lane<T>(capacity: usize, mut filler: impl FnMut() -> T) -> Option<(LaneIn<T>, LaneOut<T>)> {
+    let ring = Arc::new(HeapRb::try_new(capacity).ok()?);
+    let (mut producer, mut consumer) = (Prod::new(Arc::clone(&ring)), Cons::new(ring));
+    while producer.try_push(filler()).is_ok() {}
     consumer.clear();
     Some((producer, consumer))
 }

@@ -12,10 +12,6 @@ use core::{
     mem::{ManuallyDrop, MaybeUninit},
     ops::{Deref, DerefMut},
 };
-use ringbuf::{
-    HeapCons, HeapProd, HeapRb,
-    traits::{Consumer, Producer, Split},
-};
 
 /// The largest value that travels by value, in words: a `Vec` has 3, a wide `Box` 2.
 const WORDS: usize = 6;
@@ -61,15 +57,6 @@ impl Drop for Leaving {
         // SAFETY: `new` put the value and its destructor together, and this is the only call.
         unsafe { (self.destroy)(&raw mut self.payload) };
     }
-}
-
-/// A lane for that many values, its storage touched. `None`: the system has not that much memory.
-pub(crate) fn lane(capacity: usize) -> Option<(HeapProd<Leaving>, HeapCons<Leaving>)> {
-    let (mut producer, mut consumer) = HeapRb::try_new(capacity).ok()?.split();
-    // One lap writes every entry, so that no callback meets an untouched page.
-    while producer.try_push(Leaving::new(())).is_ok() {}
-    consumer.clear();
-    Some((producer, consumer))
 }
 
 /// A value that was made elsewhere, on the system heap, and may be dropped in a callback: a last `Arc`, a loader's `Vec`, a

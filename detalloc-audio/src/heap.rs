@@ -4,15 +4,15 @@ use crate::{
     budget::{AudioBudget, BudgetError},
     guard::guarded,
     inside,
-    instance::{Instance, Plan, Visit},
+    instance::{Held, Instance, Plan, Visit},
     meter::Meter,
     reaper::{self, Membership},
     refused::Refusal,
     scope::Rt,
-    shared::Owner,
+    shared::Family,
 };
 use detalloc::Config;
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// The memory of one plugin instance or stream: one field of its struct.
 ///
@@ -33,7 +33,7 @@ pub struct RtHeap {
 }
 
 struct Active {
-    instance: Arc<Instance>,
+    instance: Held,
     plan: Plan,
     /// Goes last: what a callback has dropped may hold heaps of its own.
     _membership: Option<Membership>,
@@ -82,8 +82,11 @@ impl RtHeap {
             return Ok(());
         }
         inside::prefault();
-        let owner = self.active.as_ref().map_or_else(Owner::default, |active| active.instance.owner());
-        let Some((instance, region, chore)) = Instance::build(&plan, owner) else {
+        let family = self
+            .active
+            .as_ref()
+            .map_or_else(Family::default, |active| Family::clone(active.instance.family()));
+        let Some((instance, region, chore)) = Instance::build(&plan, family) else {
             return Err(budget.out_of_memory(&plan.config));
         };
         instance.timing.expect(sample_rate_hz, max_frames);
@@ -91,7 +94,7 @@ impl RtHeap {
             if self.by_task { None } else { Some(Membership::new().map_err(BudgetError::Reaper)?) };
         reaper::watch(Box::new(region));
         reaper::watch(Box::new(chore));
-        self.active = Some(Active { instance, plan, _membership: membership });
+        self.active = Some(Active { instance: Held::new(instance), plan, _membership: membership });
         Ok(())
     }
 
@@ -122,23 +125,21 @@ impl RtHeap {
         let visit = match &self.active {
             // SAFETY: `self` is borrowed exclusively for this whole call.
             Some(active) => unsafe { Visit::new(&active.instance, frames) },
-            None => Err(Refusal::Unconfigured),
+            None => None,
         };
-        let rt = Rt::new(match &visit {
-            Ok(visit) => Ok(visit.instance()),
-            Err(refusal) => Err(*refusal),
-        });
-        let result = guarded(|| callback(&rt));
-        if let Ok(visit) = visit {
-            visit.end();
-        }
+        let Some(visit) = visit else {
+            // SAFETY: as above.
+            return unsafe { enter_the_longer_way(self.active.as_ref(), frames, callback) };
+        };
+        let result = guarded(|| callback(&Rt::new(Ok(visit.instance()))));
+        visit.end();
         result
     }
 
     /// The counts of the heap, for a GUI or a report. `None` while there is no memory.
     #[must_use]
     pub fn meter(&self) -> Option<Meter> {
-        self.active.as_ref().map(|active| Meter::new(Arc::clone(&active.instance)))
+        self.active.as_ref().map(|active| Meter::new(active.instance.share()))
     }
 
     /// The pools that there are. `None` while there is no memory.
@@ -155,6 +156,30 @@ impl RtHeap {
             active.instance.refuse_nth(n);
         }
     }
+}
+
+/// There is no memory, or the usual place in the table of threads is taken.
+///
+/// # Safety
+/// The caller has the exclusive borrow of the `RtHeap` that this is of.
+#[cold]
+#[inline(never)]
+unsafe fn enter_the_longer_way<R>(
+    active: Option<&Active>,
+    frames: Option<u32>,
+    callback: impl FnOnce(&Rt<'_>) -> R,
+) -> R {
+    let visit = match active {
+        // SAFETY: the caller's promise.
+        Some(active) => unsafe { Visit::beside_others(&active.instance, frames) }.ok_or(Refusal::Nested),
+        None => Err(Refusal::Unconfigured),
+    };
+    let rt = Rt::new(visit.as_ref().map(Visit::instance).map_err(|refusal| *refusal));
+    let result = guarded(|| callback(&rt));
+    if let Ok(visit) = visit {
+        visit.end();
+    }
+    result
 }
 
 impl fmt::Debug for RtHeap {

@@ -2,10 +2,10 @@
 //!
 //! A thread-local would say it too, but the first access to one in a library that was loaded at run time can lock and
 //! allocate, on the audio thread of all places. So a thread that enters takes a place in the bucket that its identity
-//! leads to, and gives it up at the end. To ask takes about a dozen instructions, on any thread, always.
+//! leads to, and gives it up at the end. To ask takes about ten instructions on a thread that is in none.
 //!
-//! A bucket has four places. Were five threads of the same bucket inside at once, which takes hundreds of simultaneous
-//! callbacks to become likely, the fifth would work without being found here: its ordinary allocations reach the system
+//! A bucket has three places. Were four threads of the same bucket inside at once, which takes dozens of simultaneous
+//! callbacks to become likely, the fourth would work without being found here: its ordinary allocations reach the system
 //! heap, and are counted as uncontained.
 
 use crate::{instance::Instance, thread};
@@ -15,23 +15,42 @@ use core::{
 };
 
 const BUCKETS_LOG2: u32 = 8;
-const PLACES: usize = 4;
+const PLACES: usize = 3;
 
 /// One cache line, so that threads of different buckets do not disturb each other.
 #[repr(align(64))]
 struct Bucket {
+    /// How many threads are in or on their way in or out: nearly always none, which is the first thing to ask.
+    busy: AtomicUsize,
     /// The identities of the threads, 0 for a free place.
     threads: [AtomicUsize; PLACES],
     /// Whose callback each is in. Read and written only by the thread of the same place.
     instances: [AtomicPtr<Instance>; PLACES],
 }
 
-static TABLE: [Bucket; 1 << BUCKETS_LOG2] = [const {
-    Bucket {
-        threads: [const { AtomicUsize::new(0) }; PLACES],
-        instances: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES],
+impl Bucket {
+    const fn new() -> Self {
+        Self {
+            busy: AtomicUsize::new(0),
+            threads: [const { AtomicUsize::new(0) }; PLACES],
+            instances: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES],
+        }
     }
-}; 1 << BUCKETS_LOG2];
+
+    // Relaxed in all of this: a thread finds its own identity and what belongs to it if and only if it put them there last,
+    // and other threads' mean nothing to it but a place that is taken.
+
+    #[inline]
+    fn place_of(&'static self, thread: usize) -> Option<&'static AtomicPtr<Instance>> {
+        if self.busy.load(Relaxed) == 0 {
+            return None;
+        }
+        let place = self.threads.iter().position(|place| place.load(Relaxed) == thread)?;
+        self.instances.get(place)
+    }
+}
+
+static TABLE: [Bucket; 1 << BUCKETS_LOG2] = [const { Bucket::new() }; 1 << BUCKETS_LOG2];
 
 /// A 64-bit golden ratio spreads addresses that differ in few bits (Knuth, The Art of Computer Programming 3, 6.4).
 #[inline]
@@ -43,8 +62,8 @@ fn bucket_of(thread: usize) -> &'static Bucket {
 
 /// Touches the whole table, so that no callback is the first to.
 pub(crate) fn prefault() {
-    for place in TABLE.iter().flat_map(|bucket| &bucket.threads) {
-        place.fetch_or(0, Relaxed);
+    for bucket in &TABLE {
+        bucket.busy.fetch_or(0, Relaxed);
     }
 }
 
@@ -55,10 +74,7 @@ pub(crate) fn prefault() {
 #[inline]
 pub(crate) fn current() -> Option<NonNull<Instance>> {
     let thread = thread::current();
-    let bucket = bucket_of(thread);
-    // Relaxed: only this thread writes its own identity, so it reads that if and only if it wrote it last.
-    let place = bucket.threads.iter().position(|place| place.load(Relaxed) == thread)?;
-    NonNull::new(bucket.instances[place].load(Relaxed))
+    NonNull::new(bucket_of(thread).place_of(thread)?.load(Relaxed))
 }
 
 /// Whether this thread is in a callback.
@@ -67,45 +83,63 @@ pub(crate) fn is_inside() -> bool {
     current().is_some()
 }
 
-/// What entering came to.
-pub(crate) enum Entry {
-    /// The thread is found by [`current`] until this is dropped.
-    Inside(Place),
-    /// All places of the bucket are taken.
-    Crowded,
-    /// The thread is in another callback already.
-    Nested,
-}
-
-/// A place in the table.
+/// A place in the table: this thread is found by [`current`] until it leaves.
 pub(crate) struct Place {
-    thread: &'static AtomicUsize,
+    bucket: &'static Bucket,
+    place: &'static AtomicUsize,
 }
 
-impl Entry {
+/// Where a thread stands that found all places taken: nobody looks here.
+static OUTSIDE: Bucket = Bucket::new();
+
+impl Place {
+    /// Takes a place. `None`: another thread of the same bucket is inside as well, or this one, and
+    /// [`Place::beside_others`] knows what to do.
+    ///
     /// # Safety
-    /// `instance` is alive as long as the result is, and `thread` is this thread.
+    /// `instance` is alive until the place is left, and `thread` is this thread.
     #[inline]
-    pub(crate) unsafe fn new(instance: NonNull<Instance>, thread: usize) -> Self {
+    pub(crate) unsafe fn alone(instance: NonNull<Instance>, thread: usize) -> Option<Self> {
+        let bucket = bucket_of(thread);
+        let place = &bucket.threads[0];
+        if bucket.busy.fetch_add(1, Relaxed) == 0
+            && place.compare_exchange(0, thread, Relaxed, Relaxed).is_ok()
+        {
+            bucket.instances[0].store(instance.as_ptr(), Relaxed);
+            return Some(Self { bucket, place });
+        }
+        bucket.busy.fetch_sub(1, Relaxed);
+        None
+    }
+
+    /// Takes a place the longer way. `None`: this thread is in a callback already.
+    ///
+    /// # Safety
+    /// As [`Place::alone`].
+    #[cold]
+    pub(crate) unsafe fn beside_others(instance: NonNull<Instance>, thread: usize) -> Option<Self> {
         let bucket = bucket_of(thread);
         if bucket.threads.iter().any(|place| place.load(Relaxed) == thread) {
-            return Self::Nested;
+            return None;
         }
+        bucket.busy.fetch_add(1, Relaxed);
         for (place, into) in bucket.threads.iter().zip(&bucket.instances) {
-            // Relaxed: the place orders nothing but itself.
-            if place.load(Relaxed) == 0 && place.compare_exchange(0, thread, Relaxed, Relaxed).is_ok() {
+            if place.compare_exchange(0, thread, Relaxed, Relaxed).is_ok() {
                 into.store(instance.as_ptr(), Relaxed);
-                return Self::Inside(Place { thread: place });
+                return Some(Self { bucket, place });
             }
         }
-        Self::Crowded
+        bucket.busy.fetch_sub(1, Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { instance.as_ref() }.counts.crowded.up();
+        Some(Self { bucket: &OUTSIDE, place: &OUTSIDE.threads[0] })
     }
-}
 
-impl Drop for Place {
+    /// The end of the callback.
     #[inline]
-    fn drop(&mut self) {
-        self.thread.store(0, Relaxed);
+    pub(crate) fn leave(&self) {
+        self.place.store(0, Relaxed);
+        self.bucket.busy.fetch_sub(1, Relaxed);
     }
 }
 
@@ -120,11 +154,7 @@ pub(crate) fn suspended<R>(body: impl FnOnce() -> R) -> R {
         }
     }
     let thread = thread::current();
-    let bucket = bucket_of(thread);
-    let place = bucket.threads.iter().position(|place| place.load(Relaxed) == thread);
-    let _back = Back(place.map(|place| {
-        let instance = &bucket.instances[place];
-        (instance, instance.swap(ptr::null_mut(), Relaxed))
-    }));
+    let place = bucket_of(thread).place_of(thread);
+    let _back = Back(place.map(|place| (place, place.swap(ptr::null_mut(), Relaxed))));
     body()
 }

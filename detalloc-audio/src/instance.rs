@@ -7,13 +7,13 @@
 use crate::{
     counts::Counts,
     dead::{Dead, Link},
-    foreign::{self, Leaving},
-    inside::{Entry, Place},
+    deferred::{LaneIn, LaneOut, lane},
+    foreign::Leaving,
+    inside::Place,
     pressure::{LowWater, Pressure},
     reaper::{Chore, destroy},
-    refused::Refusal,
     region_chore::RegionChore,
-    shared::{Owned, Owner, Shared},
+    shared::{Family, Shared},
     thread,
     timing::{Started, Timing},
     topup::Extras,
@@ -22,14 +22,13 @@ use crate::{
 use core::{
     alloc::Layout,
     cell::UnsafeCell,
+    mem::ManuallyDrop,
+    ops::Deref,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering, fence},
 };
 use detalloc::{AllocError, Config};
-use ringbuf::{
-    HeapCons, HeapProd,
-    traits::{Consumer, Observer, Producer},
-};
+use ringbuf::traits::{Consumer, Observer, Producer};
 use std::sync::Arc;
 
 /// What an instance is built from.
@@ -45,10 +44,10 @@ pub(crate) struct Plan {
 
 /// See the module.
 pub(crate) struct Instance {
-    owner: Owner,
+    family: Family,
     main: Arc<Shared>,
     extras: Extras,
-    foreign: UnsafeCell<HeapProd<Leaving>>,
+    foreign: UnsafeCell<LaneIn<Leaving>>,
     dead: Dead,
     pub(crate) counts: Counts,
     pub(crate) timing: Timing,
@@ -66,11 +65,11 @@ unsafe impl Sync for Instance {}
 
 impl Instance {
     /// Gets the memory for a plan, and the reaper's work for it. `None`: the system has not that much.
-    pub(crate) fn build(plan: &Plan, owner: Owner) -> Option<(Arc<Self>, RegionChore, InstanceChore)> {
-        let (main, lane) = Shared::build(&plan.config, Arc::clone(&owner))?;
-        let (producer, consumer) = foreign::lane(plan.foreign)?;
+    pub(crate) fn build(plan: &Plan, family: Family) -> Option<(Arc<Self>, RegionChore, InstanceChore)> {
+        let (main, main_out) = Shared::build(&plan.config, Arc::clone(&family))?;
+        let (producer, consumer) = lane(plan.foreign, || Leaving::new(()))?;
         let instance = Arc::new(Self {
-            owner,
+            family,
             main: Arc::clone(&main),
             extras: Extras::default(),
             foreign: UnsafeCell::new(producer),
@@ -88,12 +87,12 @@ impl Instance {
             foreign: consumer,
             top_up_bytes: plan.top_up_bytes,
         };
-        Some((instance, RegionChore::new(main, lane), chore))
+        Some((instance, RegionChore::new(main, main_out), chore))
     }
 
-    /// The word that says who the owner is, for the next instance of the same heap.
-    pub(crate) fn owner(&self) -> Owner {
-        Arc::clone(&self.owner)
+    /// What tells the regions of this heap, for its next instance.
+    pub(crate) fn family(&self) -> &Family {
+        &self.family
     }
 
     /// Says that nobody will enter again. Under the exclusive borrow of the `RtHeap` (A2).
@@ -130,22 +129,27 @@ impl Instance {
             return Err(AllocError::Exhausted { block_bytes: layout.size() });
         }
         // SAFETY: (A6) this thread is the owner.
-        match unsafe { self.main.allocate(layout) } {
-            Ok(block) => Ok((NonNull::from(&*self.main), block)),
+        match unsafe { self.main.allocate_ready(layout) } {
+            Some(block) => Ok((NonNull::from(&*self.main), block)),
             // SAFETY: as above.
-            Err(refusal) => unsafe { self.allocate_elsewhere(layout, refusal) },
+            None => unsafe { self.allocate_the_longer_way(layout) },
         }
     }
 
     /// # Safety
     /// As [`Instance::allocate`].
     #[cold]
-    unsafe fn allocate_elsewhere(
+    #[inline(never)]
+    unsafe fn allocate_the_longer_way(
         &self,
         layout: Layout,
-        refusal: AllocError,
     ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
         // SAFETY: (A6) this thread is the owner.
+        let refusal = match unsafe { self.main.allocate(layout) } {
+            Ok(block) => return Ok((NonNull::from(&*self.main), block)),
+            Err(refusal) => refusal,
+        };
+        // SAFETY: as above.
         let found = unsafe { self.extras.allocate(layout, refusal) };
         if found.is_ok() {
             self.counts.topped_up.up();
@@ -164,6 +168,7 @@ impl Instance {
     /// The callback shall end with a panic.
     pub(crate) fn set_violated(&self) {
         self.violated.store(true, Ordering::Relaxed);
+        self.timing.make_notable();
     }
 
     /// What is left of a class, if that is not much.
@@ -235,47 +240,96 @@ impl Instance {
     }
 }
 
+/// An `Arc` of an instance that is reached without adding to a pointer first, which the callback would pay for.
+pub(crate) struct Held(NonNull<Instance>);
+
+// SAFETY: an `Arc` by another name.
+unsafe impl Send for Held {}
+// SAFETY: as above.
+unsafe impl Sync for Held {}
+
+impl Held {
+    pub(crate) fn new(instance: Arc<Instance>) -> Self {
+        // SAFETY: no `Arc` is at null.
+        Self(unsafe { NonNull::new_unchecked(Arc::into_raw(instance).cast_mut()) })
+    }
+
+    /// Another reference.
+    pub(crate) fn share(&self) -> Arc<Instance> {
+        // SAFETY: from `Arc::into_raw`, which is ours until the drop.
+        unsafe {
+            Arc::increment_strong_count(self.0.as_ptr());
+            Arc::from_raw(self.0.as_ptr())
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: from `Arc::into_raw`, once.
+        drop(unsafe { Arc::from_raw(self.0.as_ptr()) });
+    }
+}
+
+impl Deref for Held {
+    type Target = Instance;
+
+    #[inline]
+    fn deref(&self) -> &Instance {
+        // SAFETY: from `Arc::into_raw`, which is ours until the drop.
+        unsafe { self.0.as_ref() }
+    }
+}
+
 /// One callback: this thread is the owner until this is dropped, by a panic too.
 pub(crate) struct Visit<'s> {
     instance: &'s Instance,
+    place: Place,
     started: Started,
-    _owned: Owned<'s>,
-    _place: Option<Place>,
 }
 
 impl<'s> Visit<'s> {
-    /// Begins a callback, for so many frames or the most there can be.
-    ///
-    /// # Errors
-    /// [`Refusal::Nested`] if and only if this thread is in a callback already.
+    /// Begins a callback, for so many frames or the most there can be. `None`: this thread or one that leads to the same
+    /// place is in a callback already; [`Visit::beside_others`] knows more.
     ///
     /// # Safety
     /// The caller has the exclusive borrow of the `RtHeap` for as long as the result lives, and this is its instance (A2).
     #[inline]
-    pub(crate) unsafe fn new(instance: &'s Instance, frames: Option<u32>) -> Result<Self, Refusal> {
+    pub(crate) unsafe fn new(instance: &'s Instance, frames: Option<u32>) -> Option<Self> {
         let thread = thread::current();
         // SAFETY: the result has the borrow of the instance, and the place.
-        let place = match unsafe { Entry::new(NonNull::from(instance), thread) } {
-            Entry::Inside(place) => Some(place),
-            Entry::Crowded => {
-                instance.counts.crowded.up();
-                None
-            }
-            Entry::Nested => return Err(Refusal::Nested),
-        };
-        let started = match frames {
-            Some(frames) => instance.timing.start_for(frames),
-            None => instance.timing.start(),
-        };
+        let place = unsafe { Place::alone(NonNull::from(instance), thread) }?;
         // SAFETY: the caller's promise.
-        let owned = unsafe { Owned::new(&instance.owner, thread) };
-        for region in instance.regions() {
-            // SAFETY: (A2) this thread has just become the owner.
-            unsafe { region.adopt() };
-        }
-        Ok(Self { instance, started, _owned: owned, _place: place })
+        Some(unsafe { Self::begin(instance, frames, place, thread) })
     }
 
+    /// The same the longer way. `None`: this thread is in a callback already.
+    ///
+    /// # Safety
+    /// As [`Visit::new`].
+    #[cold]
+    pub(crate) unsafe fn beside_others(instance: &'s Instance, frames: Option<u32>) -> Option<Self> {
+        let thread = thread::current();
+        // SAFETY: as in `new`.
+        let place = unsafe { Place::beside_others(NonNull::from(instance), thread) }?;
+        // SAFETY: the caller's promise.
+        Some(unsafe { Self::begin(instance, frames, place, thread) })
+    }
+
+    /// # Safety
+    /// As [`Visit::new`]; the thread is this one.
+    #[inline]
+    unsafe fn begin(instance: &'s Instance, frames: Option<u32>, place: Place, thread: usize) -> Self {
+        let main = &*instance.main;
+        // SAFETY: the caller's promise; then (A2) this thread has just become the owner.
+        unsafe {
+            main.set_owner(thread);
+            main.adopt();
+        }
+        Self { instance, place, started: Started::now(frames) }
+    }
+
+    #[inline]
     pub(crate) fn instance(&self) -> &'s Instance {
         self.instance
     }
@@ -283,26 +337,36 @@ impl<'s> Visit<'s> {
     /// Ends the callback, with a panic if it has violated what was to end it like that.
     #[inline]
     pub(crate) fn end(self) {
-        let violated = &self.instance.violated;
-        drop(self);
-        if violated.load(Ordering::Relaxed) {
-            violated.store(false, Ordering::Relaxed);
+        let mut this = ManuallyDrop::new(self);
+        if this.leave() {
+            this.instance.violated.store(false, Ordering::Relaxed);
             violation::raise();
         }
+    }
+
+    /// Whether the callback has to end with a panic.
+    #[inline]
+    fn leave(&mut self) -> bool {
+        let notable = self.instance.timing.end(self.started);
+        // SAFETY: `new` has the borrow until now.
+        unsafe { self.instance.main.set_owner(0) };
+        self.place.leave();
+        notable && self.instance.violated.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Visit<'_> {
-    #[inline]
     fn drop(&mut self) {
-        self.instance.timing.end(self.started);
+        // It ends with a panic already.
+        self.leave();
+        self.instance.violated.store(false, Ordering::Relaxed);
     }
 }
 
 /// The reaper's work for one instance: what travels to it but by the regions' own lanes, and more memory.
 pub(crate) struct InstanceChore {
     instance: Arc<Instance>,
-    foreign: HeapCons<Leaving>,
+    foreign: LaneOut<Leaving>,
     top_up_bytes: usize,
 }
 
@@ -323,8 +387,8 @@ impl Chore for InstanceChore {
         }
         let over = self.is_over();
         if !over && self.top_up_bytes > 0 {
-            let Instance { extras, main, owner, low_water, .. } = &*self.instance;
-            extras.add(main, owner, *low_water, &mut self.top_up_bytes);
+            let Instance { extras, main, family, low_water, .. } = &*self.instance;
+            extras.add(main, family, *low_water, &mut self.top_up_bytes);
             fence(Ordering::SeqCst);
             if self.instance.closed.load(Ordering::Relaxed) {
                 extras.iter().for_each(Shared::close);

@@ -45,6 +45,7 @@
 //! # Ok::<(), detalloc_audio::BudgetError>(())
 //! ```
 
+pub mod adapter;
 mod boxed;
 mod budget;
 mod counts;

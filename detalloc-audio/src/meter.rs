@@ -39,8 +39,8 @@ impl Meter {
             abandoned: counts.abandoned.get(),
             violations: counts.violations.get(),
             callbacks: Callbacks {
-                count: timing.callbacks.get(),
-                missed: timing.missed.get(),
+                count: timing.callbacks(),
+                missed: timing.missed(),
                 longest: timing.longest(),
                 deadline: timing.deadline(),
                 histogram: timing.histogram(),
@@ -153,7 +153,7 @@ pub struct Callbacks {
 
 impl Callbacks {
     /// How many callbacks took how much of the deadline of the largest block: steps of 1/32, the last of which has all that took
-    /// twice as long or longer. Stops counting at `u32::MAX`.
+    /// twice as long or longer. Each counts modulo 2^32.
     #[must_use]
     pub fn histogram(&self) -> &[u32] {
         &self.histogram

@@ -1,25 +1,22 @@
 //! The reaper's work for one region: destroy what its lane brings, and end it when the last block has come home.
 
 use crate::{
-    deferred::Deferred,
+    deferred::{Deferred, LaneOut},
     reaper::{Chore, destroy},
     shared::Shared,
 };
 use core::ptr::NonNull;
-use ringbuf::{
-    HeapCons,
-    traits::{Consumer, Observer},
-};
+use ringbuf::traits::{Consumer, Observer};
 use std::sync::Arc;
 
 /// One region, seen from the reaper.
 pub(crate) struct RegionChore {
     shared: Arc<Shared>,
-    lane: HeapCons<Deferred>,
+    lane: LaneOut<Deferred>,
 }
 
 impl RegionChore {
-    pub(crate) fn new(shared: Arc<Shared>, lane: HeapCons<Deferred>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, lane: LaneOut<Deferred>) -> Self {
         Self { shared, lane }
     }
 }

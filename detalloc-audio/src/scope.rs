@@ -160,7 +160,7 @@ impl<'s> Rt<'s> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn allocate(&self, layout: Layout) -> Result<(NonNull<Shared>, NonNull<u8>), Refusal> {
         // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered.
         Ok(unsafe { self.instance?.allocate(layout) }?)

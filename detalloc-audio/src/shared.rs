@@ -2,8 +2,9 @@
 //!
 //! - **(A1)** A `Shared` outlives its blocks: the reaper, or the list of orphans, keeps it until it is closed, every
 //!   block has come home and nobody is visiting ([`Visits`]). So every handle may hold a plain pointer to it.
-//! - **(A2)** The owner is the thread whose identity is in the word `owner`, which only `RtHeap::enter` writes, under an
-//!   exclusive borrow; all regions that a heap has and has had share its word. `lane` is touched by the owner alone. `heap` is
+//! - **(A2)** The owner is the thread that is in `RtHeap::enter`, under an exclusive borrow. Its identity is in the word
+//!   `owner` of the heap's first region meanwhile. For the other regions that the heap has or has had, which share its
+//!   *family*, `inside` knows it. `lane` is touched by the owner alone. `heap` is
 //!   touched by the owner until `closed` is set, under an exclusive borrow too (Release), and once that was seen
 //!   (Acquire) by whoever holds the region's item in the reaper. No reference into either outlives one operation, and no
 //!   operation runs foreign code.
@@ -13,7 +14,7 @@
 //!   on the reaper, at any later time.
 
 use crate::{
-    deferred::{Deferred, lane},
+    deferred::{Deferred, LaneIn, LaneOut, lane},
     foreign::Leaving,
     inside, thread,
     visits::Visits,
@@ -28,17 +29,19 @@ use core::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree, Room};
-use ringbuf::{HeapCons, HeapProd, traits::Producer};
+use ringbuf::traits::Producer;
 use std::sync::Arc;
 
-/// The identity of the owner, or 0: shared by all regions that one `RtHeap` has and has had.
-pub(crate) type Owner = Arc<AtomicUsize>;
+/// What all regions that one `RtHeap` has and has had in common; a byte, so that each has an address of its own.
+pub(crate) type Family = Arc<u8>;
 
 /// A region and everything that other threads may reach of it.
 pub(crate) struct Shared {
-    owner: Owner,
+    /// The identity of the owner while it is in the callback, or 0. Always 0 in regions that are not the heap's first one.
+    owner: AtomicUsize,
+    family: Family,
     heap: UnsafeCell<Heap<'static>>,
-    lane: UnsafeCell<HeapProd<Deferred>>,
+    lane: UnsafeCell<LaneIn<Deferred>>,
     remote: RemoteFree<'static>,
     meter: Meter<'static>,
     visits: Visits,
@@ -57,7 +60,7 @@ unsafe impl Send for Shared {}
 impl Shared {
     /// A region of its own, every page of it touched, and the far end of its lane. `None`: the system has not that much
     /// memory.
-    pub(crate) fn build(config: &Config, owner: Owner) -> Option<(Arc<Self>, HeapCons<Deferred>)> {
+    pub(crate) fn build(config: &Config, family: Family) -> Option<(Arc<Self>, LaneOut<Deferred>)> {
         let region = Memory::new(config.layout())?;
         // SAFETY: the region is exclusively ours and lives as long as the `Shared` that `heap` goes into: `region` is its
         // last field, and nothing that is handed out outlives it (A1).
@@ -66,9 +69,11 @@ impl Shared {
         // The region was cut for this configuration; were it too small after all, there is no heap.
         let heap = Heap::new(memory, config).ok()?;
         let blocks = config.pools().iter().map(|pool| pool.blocks).sum();
-        let (producer, consumer) = lane(blocks)?;
+        // SAFETY: this is never destroyed: the ring has no destructor to run for what it forgets.
+        let (producer, consumer) = lane(blocks, || unsafe { Deferred::new(NonNull::<u8>::dangling()) })?;
         let shared = Arc::new(Self {
-            owner,
+            owner: AtomicUsize::new(0),
+            family,
             remote: heap.remote(),
             meter: heap.meter(),
             heap: UnsafeCell::new(heap),
@@ -96,13 +101,27 @@ impl Shared {
         &self.visits
     }
 
-    /// Whether this thread is inside `enter`.
+    /// Whether this thread is in the callback of the heap whose first region this is.
     ///
-    /// Relaxed is enough: a thread's own identity is written by itself alone, so it reads that if and only if it wrote
-    /// it last.
+    /// Relaxed is enough: a thread's own identity is written by itself alone, so it reads that if and only if it wrote it
+    /// last.
     #[inline]
     fn is_owner(&self) -> bool {
         self.owner.load(Ordering::Relaxed) == thread::current()
+    }
+
+    /// Makes this thread, whose identity that is, the owner; 0: nobody.
+    ///
+    /// # Safety
+    /// The caller has the exclusive borrow of the `RtHeap` whose first region this is (A2).
+    #[inline]
+    pub(crate) unsafe fn set_owner(&self, thread: usize) {
+        self.owner.store(thread, Ordering::Relaxed);
+    }
+
+    /// Whether these regions are or were the same heap's.
+    pub(crate) fn is_of(&self, family: &Family) -> bool {
+        Arc::ptr_eq(&self.family, family)
     }
 
     /// Takes over what other threads have freed, for one callback.
@@ -143,15 +162,24 @@ impl Shared {
         heap.live_blocks() == 0 && self.visits.none()
     }
 
+    /// Allocates a block the short way, if it is ready: see [`Heap::allocate_ready`].
+    ///
+    /// # Safety
+    /// This thread is the owner, and the region is not closed (A2).
+    #[inline(always)]
+    pub(crate) unsafe fn allocate_ready(&self, layout: Layout) -> Option<NonNull<u8>> {
+        // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
+        unsafe { (*self.heap.get()).allocate_ready(layout) }
+    }
+
     /// Allocates a block.
     ///
     /// # Safety
-    /// This thread is the owner, and this is the region of the heap that it entered (A2).
+    /// As [`Shared::allocate_ready`].
     #[inline]
     pub(crate) unsafe fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: (A2) this thread is the owner, the region is not closed, and no other reference into `heap` is live.
-        let heap = unsafe { &mut *self.heap.get() };
-        heap.allocate(layout)
+        // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
+        unsafe { (*self.heap.get()).allocate(layout) }
     }
 
     /// Gives a block back that has nothing in it to destroy.
@@ -162,9 +190,9 @@ impl Shared {
     pub(crate) unsafe fn free(shared: NonNull<Self>, block: NonNull<u8>) {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
-        // Relaxed: the owner's own borrow of the `RtHeap` came after whichever one closed the region.
-        let freed = if this.is_owner() && !this.closed.load(Ordering::Relaxed) {
-            // SAFETY: (A2) this thread is the owner, and the region is not closed. (A3) the block is the handle's.
+        let freed = if this.is_owner() {
+            // SAFETY: (A2) this thread is the owner, and nobody closes a region in its callback. (A3) the block is the
+            // handle's.
             unsafe { (*this.heap.get()).free(block) }
         } else {
             // SAFETY: (A1, A3) as for this function.
@@ -177,6 +205,7 @@ impl Shared {
     ///
     /// # Safety
     /// As [`Shared::free`].
+    #[cold]
     unsafe fn free_remotely(shared: NonNull<Self>, block: NonNull<u8>) -> Result<(), detalloc::FreeError> {
         // SAFETY: (A1) the block is not home yet; and then this thread is visiting.
         unsafe { shared.as_ref() }.visits.arrive();
@@ -208,35 +237,49 @@ impl Shared {
 
     /// # Safety
     /// As [`Shared::drop`].
+    #[inline]
     unsafe fn drop_value(shared: NonNull<Self>, value: Deferred) {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
-        if !this.is_owner() {
+        if this.is_owner() {
+            // SAFETY: (A2) this thread is the owner.
+            unsafe { this.defer(value) };
+        } else {
             // SAFETY: the caller's promise is the same.
-            return unsafe { Self::drop_elsewhere(shared, value) };
-        }
-        // The reaper may end a closed region as soon as it has the value, while this push is still on its way out.
-        let closed = this.closed.load(Ordering::Relaxed);
-        if closed {
-            this.visits.arrive();
-        }
-        // SAFETY: (A2) this thread is the owner.
-        let pushed = unsafe { (*this.lane.get()).try_push(value) };
-        // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
-        debug_assert!(pushed.is_ok());
-        if closed && this.visits.leave() {
-            crate::reaper::sweep();
+            unsafe { Self::drop_elsewhere(shared, value) };
         }
     }
 
     /// # Safety
-    /// As [`Shared::drop`]; this thread is not the owner.
+    /// This thread is the owner (A2), and the value lies in a block of this region that is nobody else's (A3).
+    #[inline]
+    unsafe fn defer(&self, value: Deferred) {
+        // SAFETY: (A2) this thread is the owner, and no other reference to the lane is live.
+        let pushed = unsafe { (*self.lane.get()).try_push(value) };
+        // (A4) there is always room. Were there none, the block would stay live for ever, which is safe.
+        debug_assert!(pushed.is_ok());
+    }
+
+    /// # Safety
+    /// As [`Shared::drop`]; this is not the first region of a heap that this thread is in.
+    #[cold]
     unsafe fn drop_elsewhere(shared: NonNull<Self>, value: Deferred) {
-        match inside::current() {
-            // SAFETY: (A6) this thread is in that instance's callback.
-            Some(instance) => unsafe { instance.as_ref().retire(Leaving::new(Guest { shared, value })) },
+        let Some(instance) = inside::current() else {
             // SAFETY: the caller's promise.
-            None => unsafe { Self::drop_here(shared, &value) },
+            return unsafe { Self::drop_here(shared, &value) };
+        };
+        // SAFETY: (A6) this thread is in that instance's callback. (A1) the block is not home yet.
+        let (instance, this) = unsafe { (instance.as_ref(), shared.as_ref()) };
+        if !this.is_of(instance.family()) {
+            // SAFETY: (A6) as above.
+            return unsafe { instance.retire(Leaving::new(Guest { shared, value })) };
+        }
+        // The reaper may end a closed region as soon as it has the value, while this push is still on its way out.
+        this.visits.arrive();
+        // SAFETY: (A2) this thread is in the callback of the heap whose region this is or was. (A3) the caller's promise.
+        unsafe { this.defer(value) };
+        if this.visits.leave() {
+            crate::reaper::sweep();
         }
     }
 
@@ -278,24 +321,3 @@ impl Drop for Guest {
 /// How many groups of remote frees a callback adopts at its start: a bound on what entering costs, and more than a
 /// reaper that runs every few milliseconds produces between two callbacks.
 const ADOPTED_GROUPS: usize = 8;
-
-/// This thread is the owner until this is dropped, by a panic too.
-pub(crate) struct Owned<'s>(&'s AtomicUsize);
-
-impl<'s> Owned<'s> {
-    /// # Safety
-    /// The caller has the exclusive borrow of the `RtHeap` whose word this is for as long as the result lives (A2), and
-    /// `thread` is this thread.
-    #[inline]
-    pub(crate) unsafe fn new(owner: &'s AtomicUsize, thread: usize) -> Self {
-        owner.store(thread, Ordering::Relaxed);
-        Self(owner)
-    }
-}
-
-impl Drop for Owned<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::Relaxed);
-    }
-}

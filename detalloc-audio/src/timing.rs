@@ -21,11 +21,18 @@ pub(crate) const STEPS: usize = 2 * STEPS_PER_DEADLINE;
 /// A fixed point with this many bits behind it.
 const FRACTION_BITS: u32 = 32;
 
-/// When a callback began, and how long it may take, in ticks.
+/// When a callback began, and for how many frames if not the most there can be.
 #[derive(Clone, Copy)]
 pub(crate) struct Started {
     at: u64,
-    deadline: u64,
+    frames: Option<u32>,
+}
+
+impl Started {
+    #[inline]
+    pub(crate) fn now(frames: Option<u32>) -> Self {
+        Self { at: ticks(), frames }
+    }
 }
 
 #[derive(Debug)]
@@ -36,9 +43,11 @@ pub(crate) struct Timing {
     frame: AtomicUsize,
     /// Steps of the histogram a tick, with `FRACTION_BITS` behind the point.
     steps_a_tick: AtomicUsize,
-    pub(crate) callbacks: Count,
-    pub(crate) missed: Count,
-    longest_ticks: Count,
+    /// Callbacks for fewer frames that were late, but would not have been for the most.
+    short_missed: Count,
+    /// The longest callback, in ticks, since one was made notable.
+    longest_ticks: AtomicUsize,
+    longest_before: Count,
     histogram: [AtomicU32; STEPS],
 }
 
@@ -48,9 +57,9 @@ impl Default for Timing {
             deadline: AtomicUsize::new(0),
             frame: AtomicUsize::new(0),
             steps_a_tick: AtomicUsize::new(0),
-            callbacks: Count::default(),
-            missed: Count::default(),
-            longest_ticks: Count::default(),
+            short_missed: Count::default(),
+            longest_ticks: AtomicUsize::new(0),
+            longest_before: Count::default(),
             histogram: [const { AtomicU32::new(0) }; STEPS],
         }
     }
@@ -67,36 +76,49 @@ impl Timing {
             .store(fixed(STEPS_PER_DEADLINE as f64 / (deadline.max(1) as f64), FRACTION_BITS), Relaxed);
     }
 
-    /// A callback for the largest block begins.
+    /// A callback ends. Whether it is a notable one: as long as the longest so far, or one that
+    /// [`Timing::make_notable`] made so.
     #[inline]
-    pub(crate) fn start(&self) -> Started {
-        Started { at: ticks(), deadline: self.deadline.load(Relaxed) as u64 }
-    }
-
-    /// A callback for so many frames begins.
-    #[inline]
-    pub(crate) fn start_for(&self, frames: u32) -> Started {
-        {
-            let ticks_fixed = (self.frame.load(Relaxed) as u64).wrapping_mul(frames.into());
-            Started { at: ticks(), deadline: ticks_fixed >> FRACTION_BITS }
-        }
-    }
-
-    /// A callback ends.
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "saturated before")]
-    pub(crate) fn end(&self, started: Started) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no callback takes 2^64 ticks, nor one where words are shorter"
+    )]
+    pub(crate) fn end(&self, started: Started) -> bool {
         let took = ticks().wrapping_sub(started.at);
-        self.callbacks.up();
-        if took > started.deadline {
-            self.missed.up();
+        // With 64 bits more, so that nothing is too long.
+        let step = (u128::from(took) * self.steps_a_tick.load(Relaxed) as u128) >> FRACTION_BITS;
+        let step = (step as u64).min(STEPS as u64 - 1) as usize;
+        let count = &self.histogram[step];
+        count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
+        if let Some(frames) = started.frames {
+            let deadline = (self.frame.load(Relaxed) as u64).wrapping_mul(frames.into()) >> FRACTION_BITS;
+            if took > deadline && step < STEPS_PER_DEADLINE {
+                self.short_missed.up();
+            }
         }
-        self.longest_ticks.raise_to(took.min(usize::MAX as u64) as usize);
-        // At most twice the deadline, so that the product has room.
-        let most = 2 * self.deadline.load(Relaxed) as u64;
-        let step = (took.min(most) * self.steps_a_tick.load(Relaxed) as u64) >> FRACTION_BITS;
-        let step = &self.histogram[(step as usize).min(STEPS - 1)];
-        step.store(step.load(Relaxed).saturating_add(1), Relaxed);
+        let notable = took as usize >= self.longest_ticks.load(Relaxed);
+        if notable {
+            self.longest_ticks.store(took as usize, Relaxed);
+        }
+        notable
+    }
+
+    /// The next callback is notable, however short.
+    #[cold]
+    pub(crate) fn make_notable(&self) {
+        self.longest_before.raise_to(self.longest_ticks.load(Relaxed));
+        self.longest_ticks.store(0, Relaxed);
+    }
+
+    /// How many callbacks took longer than their deadline.
+    pub(crate) fn missed(&self) -> usize {
+        let late = self.histogram.iter().skip(STEPS_PER_DEADLINE).map(|count| count.load(Relaxed) as usize);
+        late.sum::<usize>() + self.short_missed.get()
+    }
+
+    /// How many callbacks ended, modulo 2^32 in each step.
+    pub(crate) fn callbacks(&self) -> usize {
+        self.histogram().iter().map(|&count| count as usize).sum()
     }
 
     /// How many callbacks ended in each step.
@@ -106,7 +128,7 @@ impl Timing {
 
     /// The longest callback. `None`: no clock.
     pub(crate) fn longest(&self) -> Option<Duration> {
-        duration(self.longest_ticks.get() as u64)
+        duration(self.longest_ticks.load(Relaxed).max(self.longest_before.get()) as u64)
     }
 
     /// The deadline of the largest block. `None`: no clock.
@@ -171,19 +193,33 @@ mod tests {
         if timing.deadline().is_none() {
             return;
         }
-        timing.end(timing.start());
-        assert_eq!((timing.callbacks.get(), timing.missed.get(), timing.histogram()[0]), (1, 0, 1));
-        let started = timing.start();
-        timing.end(Started { at: started.at.wrapping_sub(3 * started.deadline), ..started });
-        assert_eq!((timing.callbacks.get(), timing.missed.get(), timing.histogram()[STEPS - 1]), (2, 1, 1));
+        timing.end(Started::now(None));
+        assert_eq!((timing.callbacks(), timing.missed(), timing.histogram()[0]), (1, 0, 1));
+        let late = Started { at: ticks().wrapping_sub(3 * deadline(&timing)), frames: None };
+        assert!(timing.end(late), "the longest so far is notable");
+        assert_eq!((timing.callbacks(), timing.missed(), timing.histogram()[STEPS - 1]), (2, 1, 1));
         assert!(timing.longest() > timing.deadline());
+        assert!(!timing.end(Started::now(None)));
+        timing.make_notable();
+        assert!(timing.end(Started::now(None)), "however short");
+        assert!(timing.longest() > timing.deadline(), "what was the longest still is");
     }
 
     #[test]
     fn fewer_frames_have_an_earlier_deadline() {
         let timing = Timing::default();
-        timing.expect(48_000.0, 480);
-        let (half, whole) = (timing.start_for(240).deadline, timing.start_for(480).deadline);
-        assert!(half.abs_diff(whole / 2) <= 1 && whole.abs_diff(timing.start().deadline) <= 1);
+        timing.expect(48_000.0, 4_800);
+        if timing.deadline().is_none() {
+            return;
+        }
+        let half = ticks().wrapping_sub(deadline(&timing) / 2);
+        timing.end(Started { at: half, frames: Some(4_800) });
+        assert_eq!(timing.missed(), 0);
+        timing.end(Started { at: half, frames: Some(240) });
+        assert_eq!(timing.missed(), 1);
+    }
+
+    fn deadline(timing: &Timing) -> u64 {
+        timing.deadline.load(Relaxed) as u64
     }
 }

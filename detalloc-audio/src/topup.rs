@@ -9,7 +9,7 @@ use crate::{
     pressure::LowWater,
     reaper,
     region_chore::RegionChore,
-    shared::{Owner, Shared},
+    shared::{Family, Shared},
 };
 use core::{alloc::Layout, ptr::NonNull};
 use detalloc::{AllocError, Config, PoolConfig, Stats};
@@ -38,7 +38,7 @@ impl Extras {
         mut refusal: AllocError,
     ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
         for region in self.iter() {
-            // SAFETY: the caller's promise; all regions of an instance have the same owner.
+            // SAFETY: the caller's promise; the owner of an instance is that of all its regions.
             match unsafe { region.allocate(layout) } {
                 Ok(block) => return Ok((NonNull::from(region), block)),
                 Err(error) => refusal = error,
@@ -48,7 +48,7 @@ impl Extras {
     }
 
     /// Adds a region if a class is low and there is a place for one. For the reaper.
-    pub(crate) fn add(&self, main: &Shared, owner: &Owner, low_water: LowWater, left_bytes: &mut usize) {
+    pub(crate) fn add(&self, main: &Shared, family: &Family, low_water: LowWater, left_bytes: &mut usize) {
         let Some(place) = self.0.iter().find(|place| place.get().is_none()) else { return };
         let mut free = vec![0; main.meter().snapshot().pools().len()];
         let regions = core::iter::once(main).chain(self.iter());
@@ -64,7 +64,7 @@ impl Extras {
             .collect();
         let Ok(config) = Config::new(&pools) else { return };
         let Some(left) = left_bytes.checked_sub(config.layout().size()) else { return };
-        let Some((region, lane)) = Shared::build(&config, Arc::clone(owner)) else { return };
+        let Some((region, lane)) = Shared::build(&config, Arc::clone(family)) else { return };
         if region.is_in_window() != main.is_in_window() {
             return;
         }

@@ -72,7 +72,13 @@ impl<'r, P: Policy> Heap<'r, P> {
     ///
     /// # Time complexity
     /// Linear in `groups`, whatever other threads do.
+    #[inline]
     pub fn adopt_remote_frees(&mut self, groups: usize) -> usize {
+        if self.region.header().pending.0.load(Relaxed) == 0 { 0 } else { self.adopt_groups(groups) }
+    }
+
+    #[cold]
+    fn adopt_groups(&mut self, groups: usize) -> usize {
         let mut adopted = 0;
         for _ in 0..groups {
             let pending = self.region.header().pending.0.load(Relaxed);
@@ -104,6 +110,26 @@ impl<'r, P: Policy> Heap<'r, P> {
     #[must_use]
     pub fn live_blocks(&self) -> usize {
         self.region.all().map(Parts::used).sum()
+    }
+
+    /// Allocates the short way alone: a block of the very class, if its pool is a short one and has one ready. `None` says nothing
+    /// more than that, and nothing is counted: [`Allocate::allocate`] knows the longer ways. For callers who inline this and leave
+    /// the rest out of line.
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline(always)]
+    pub fn allocate_ready(&mut self, layout: Layout) -> Option<NonNull<u8>> {
+        let align_mask = layout.align().wrapping_sub(1);
+        let key = key_of(layout.size(), align_mask);
+        if key >= self.region.header().keys {
+            return None;
+        }
+        let pool = self.region.pool_for(key);
+        if !is_aligned_enough(pool, align_mask) {
+            return None;
+        }
+        pool.take(&self.region.header().available)
     }
 
     /// How much room the class has that serves this layout. Blocks that other threads have freed count once they are adopted,

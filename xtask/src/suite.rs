@@ -3,7 +3,7 @@
 //! built another way: with its features, under loom, under AddressSanitizer and under Valgrind.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ struct Variant {
 /// The features that work together on the pinned compiler.
 const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,allocator-api2-04";
 
-const VARIANTS: [Variant; 4] = [
+const VARIANTS: [Variant; 5] = [
     Variant {
         name: "features",
         args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
@@ -42,6 +42,26 @@ const VARIANTS: [Variant; 4] = [
         args: &["-p", "detalloc", "--features", "nightly", "--test", "interop"],
         rustflags: None,
         unstable: true,
+    },
+    Variant {
+        name: "sound",
+        args: &[
+            "-p",
+            "detalloc-audio",
+            "--features",
+            "cpal,jack,nice-plug",
+            "--lib",
+            "--test",
+            "adapter",
+            "--test",
+            "jack",
+            "--test",
+            "nice_plug",
+            "--test",
+            "null_device",
+        ],
+        rustflags: None,
+        unstable: false,
     },
     Variant {
         name: "loom",
@@ -103,6 +123,9 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
                 suite.not_run.push("AddressSanitizer: it is set up for Linux on x86-64 only".into());
                 continue;
             }
+            if variant.name == "sound" && !sound_builds(&suite.root) {
+                continue;
+            }
             for binary in suite.build(variant.args, Some(variant))? {
                 suite.run_binary(&binary, run_args);
             }
@@ -115,6 +138,11 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
             .push("system heap calls of the audio thread: only glibc on Linux lets them be counted".into());
     }
     suite.finish(args.quick)
+}
+
+/// Whether what plays can be built here; what is missing has been said.
+fn sound_builds(root: &Path) -> bool {
+    TOOLS.iter().filter(|tool| tool.name.ends_with("headers")).all(|tool| tool.version(root).is_some())
 }
 
 struct Suite {

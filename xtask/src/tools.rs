@@ -32,8 +32,11 @@ pub struct Tool {
     pub elsewhere: &'static str,
 }
 
+/// Only Linux plays without a sound card.
+const SOUND: Need = if cfg!(target_os = "linux") { Need::Tests } else { Need::Optional };
+
 /// Every tool.
-pub const TOOLS: [Tool; 9] = [
+pub const TOOLS: [Tool; 11] = [
     Tool {
         name: "cargo",
         purpose: "builds everything",
@@ -92,11 +95,34 @@ pub const TOOLS: [Tool; 9] = [
     },
     Tool {
         name: "ALSA headers",
-        purpose: "programs that play through a sound card",
-        need: Need::Optional,
+        purpose: "tests that play through cpal, and examples on a sound card",
+        need: SOUND,
         probe: &["pkg-config", "--modversion", "alsa"],
         debian: Some(&["apt-get", "install", "-y", "libasound2-dev", "pkg-config"]),
         elsewhere: "only Linux has them",
+    },
+    Tool {
+        name: "JACK headers",
+        purpose: "tests that play through its dummy server",
+        need: SOUND,
+        probe: &["pkg-config", "--modversion", "jack"],
+        debian: Some(&[
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "libjack-jackd2-dev",
+            "pkg-config",
+        ]),
+        elsewhere: "install the development files of jack2",
+    },
+    Tool {
+        name: "JACK",
+        purpose: "tests that play through its dummy server",
+        need: SOUND,
+        probe: &["jackd", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "jackd2"]),
+        elsewhere: "install jackd2",
     },
     Tool {
         name: "valgrind",
