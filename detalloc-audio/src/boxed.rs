@@ -1,6 +1,9 @@
 //! A value in a block of its own.
 
-use crate::shared::Shared;
+use crate::{
+    shared::Shared,
+    widen::{Handle, Origin},
+};
 use core::{
     fmt,
     marker::PhantomData,
@@ -9,7 +12,8 @@ use core::{
     ptr::NonNull,
 };
 
-/// A value in a block of its own, made by [`Rt::boxed`](crate::Rt::boxed) or [`Rt::tailed`](crate::Rt::tailed).
+/// A value in a block of its own, made by [`Rt::boxed`](crate::Rt::boxed) or [`Rt::tailed`](crate::Rt::tailed);
+/// `RtBox<dyn Trait>` is made by [`unsize!`](crate::unsize).
 ///
 /// Dropping it is right on any thread, at any time, and never refused. Inside the callback of its heap a destructor is
 /// left to the reaper, and a value without one is free again at once; on any other thread the destructor runs there and
@@ -89,5 +93,21 @@ impl<T: ?Sized> DerefMut for RtBox<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RtBox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized> Handle for RtBox<T> {
+    type Content = T;
+    type ContentOf<U: ?Sized> = U;
+    type Of<U: ?Sized> = RtBox<U>;
+
+    fn into_raw(self) -> (NonNull<T>, Origin) {
+        let this = mem::ManuallyDrop::new(self);
+        (this.value, Origin(this.shared))
+    }
+
+    unsafe fn from_raw<U: ?Sized>(value: NonNull<U>, origin: Origin) -> RtBox<U> {
+        // SAFETY: (A3, A5) the caller's promise: what a handle was of, seen as another type.
+        unsafe { RtBox::from_raw(value, origin.0) }
     }
 }

@@ -1,6 +1,13 @@
 //! What a plugin or stream will need at most, said in its own terms, and the pools that follow from it.
 
-use crate::{instance::Plan, pressure::LowWater, tailed::Tailed};
+use crate::{
+    arc::Counted,
+    instance::{Plan, SCRATCH_ALIGN_BYTES},
+    map::{Table, table_layout},
+    pressure::LowWater,
+    queue::queue_layout,
+    tailed::Tailed,
+};
 use core::{alloc::Layout, any::type_name};
 use detalloc::{Config, ConfigError, MAX_ALIGN_BYTES, PoolConfig, class};
 use std::{collections::BTreeMap, error, fmt, io};
@@ -23,6 +30,7 @@ pub struct AudioBudget {
     low_water_percent: u8,
     top_up_bytes: usize,
     foreign: usize,
+    scratch_bytes: usize,
     requests: Vec<Request>,
 }
 
@@ -52,6 +60,7 @@ impl AudioBudget {
             low_water_percent: LOW_WATER_PERCENT,
             top_up_bytes: 0,
             foreign: FOREIGN,
+            scratch_bytes: 0,
             requests: Vec::new(),
         }
     }
@@ -80,6 +89,7 @@ impl AudioBudget {
         if count == 0 {
             return self.room("voices", None, 0);
         }
+        self.scratch_bytes = self.scratch_bytes.saturating_add(one.scratch_bytes.saturating_mul(count));
         self.requests.extend(
             one.requests
                 .into_iter()
@@ -88,10 +98,30 @@ impl AudioBudget {
         self
     }
 
-    /// Room for a queue of `capacity` events.
+    /// Room for `count` values that are shared, each by [`RtArc<T>`](crate::RtArc)s.
+    #[must_use]
+    pub fn shared<T>(self, count: usize) -> Self {
+        self.room(type_name::<T>(), Some(Layout::new::<Counted<T>>()), count)
+    }
+
+    /// Room for a queue of `capacity` events, an [`RtQueue<E>`](crate::RtQueue).
     #[must_use]
     pub fn events<E>(self, capacity: usize) -> Self {
-        self.slices::<E>(capacity, 1)
+        self.room(type_name::<[E]>(), queue_layout::<E>(capacity), 1)
+    }
+
+    /// Room for one [`RtMap<K, V>`](crate::RtMap) of that capacity.
+    #[must_use]
+    pub fn map<K, V>(self, capacity: usize) -> Self {
+        self.room(type_name::<(K, V)>(), table_layout::<K, V>(capacity), 1).objects::<Table<K, V>>(1)
+    }
+
+    /// Scratch memory for one more buffer of so many elements in each callback: see [`Rt::scratch`](crate::Rt::scratch).
+    #[must_use]
+    pub fn scratch<T>(mut self, elements: usize) -> Self {
+        let bytes = elements.saturating_mul(size_of::<T>()).checked_next_multiple_of(SCRATCH_ALIGN_BYTES);
+        self.scratch_bytes = self.scratch_bytes.saturating_add(bytes.unwrap_or(usize::MAX));
+        self
     }
 
     /// Room for what was recorded: pools such as `cargo xtask budget` prints, or those of any other configuration.
@@ -169,6 +199,7 @@ impl AudioBudget {
     pub(crate) fn plan(&self) -> Result<Plan, BudgetError> {
         Ok(Plan {
             config: self.config()?,
+            scratch_bytes: self.scratch_bytes,
             foreign: self.foreign.max(1),
             low_water: LowWater::percent(self.low_water_percent),
             top_up_bytes: self.top_up_bytes,
@@ -209,6 +240,10 @@ impl AudioBudget {
             }
             let blocks = pools.entry(class::block_bytes_for(layout.size(), layout.align())).or_default();
             *blocks = blocks.saturating_add(*count);
+        }
+        if pools.is_empty() && self.scratch_bytes > 0 {
+            // A heap has at least one block.
+            pools.insert(class::block_bytes_for(1, 1), 1);
         }
         let headroom = usize::try_from(self.headroom_percent).unwrap_or(usize::MAX);
         let pools: Vec<_> = pools

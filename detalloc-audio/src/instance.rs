@@ -18,23 +18,29 @@ use crate::{
     timing::{Started, Timing},
     topup::Extras,
     violation,
+    window::Memory,
 };
 use core::{
     alloc::Layout,
     cell::UnsafeCell,
-    mem::ManuallyDrop,
+    mem::{ManuallyDrop, MaybeUninit},
     ops::Deref,
     ptr::NonNull,
+    slice,
     sync::atomic::{AtomicBool, Ordering, fence},
 };
-use detalloc::{AllocError, Config};
+use detalloc::{AllocError, Arena, Config};
 use ringbuf::traits::{Consumer, Observer, Producer};
 use std::sync::Arc;
+
+/// What buffers for a callback are aligned to: a cache line, and the widest vectors there are.
+pub(crate) const SCRATCH_ALIGN_BYTES: usize = 64;
 
 /// What an instance is built from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) config: Config,
+    pub(crate) scratch_bytes: usize,
     /// How many foreign values can be on their way at once.
     pub(crate) foreign: usize,
     pub(crate) low_water: LowWater,
@@ -48,6 +54,9 @@ pub(crate) struct Instance {
     main: Arc<Shared>,
     extras: Extras,
     foreign: UnsafeCell<LaneIn<Leaving>>,
+    scratch: UnsafeCell<Arena<'static>>,
+    /// What `scratch` is cut from.
+    _scratch_memory: Memory,
     dead: Dead,
     pub(crate) counts: Counts,
     pub(crate) timing: Timing,
@@ -60,7 +69,7 @@ pub(crate) struct Instance {
     faults: crate::faults::Faults,
 }
 
-// SAFETY: `foreign` is the only part that is not `Sync`, and the owner alone touches it (A2, A6).
+// SAFETY: `foreign` and `scratch` are the only parts that are not `Sync`, and the owner alone touches them (A2, A6).
 unsafe impl Sync for Instance {}
 
 impl Instance {
@@ -68,11 +77,18 @@ impl Instance {
     pub(crate) fn build(plan: &Plan, family: Family) -> Option<(Arc<Self>, RegionChore, InstanceChore)> {
         let (main, main_out) = Shared::build(&plan.config, Arc::clone(&family))?;
         let (producer, consumer) = lane(plan.foreign, || Leaving::new(()))?;
+        let layout = Layout::from_size_align(plan.scratch_bytes.max(1), SCRATCH_ALIGN_BYTES).ok()?;
+        let scratch_memory = Memory::new(layout)?;
+        // SAFETY: the memory is exclusively ours, and lives as long as the instance that the arena goes into.
+        let scratch: &'static mut [MaybeUninit<u8>] =
+            unsafe { slice::from_raw_parts_mut(scratch_memory.start.as_ptr().cast(), scratch_memory.bytes) };
         let instance = Arc::new(Self {
             family,
             main: Arc::clone(&main),
             extras: Extras::default(),
             foreign: UnsafeCell::new(producer),
+            scratch: UnsafeCell::new(Arena::new(scratch)),
+            _scratch_memory: scratch_memory,
             dead: Dead::new(),
             counts: Counts::default(),
             timing: Timing::default(),
@@ -186,6 +202,16 @@ impl Instance {
             }
         }
         self.low_water.is_low(left.free_blocks, left.blocks).then_some(left)
+    }
+
+    /// Memory for the rest of the callback.
+    ///
+    /// # Safety
+    /// As [`Instance::allocate`]; what it hands out is not used after the callback.
+    #[inline]
+    pub(crate) unsafe fn scratch(&self) -> &Arena<'static> {
+        // SAFETY: (A6) this thread is the owner, and the arena is borrowed exclusively at the end of the callback only.
+        unsafe { &*self.scratch.get() }
     }
 
     /// Sends a value to the reaper.
@@ -348,8 +374,11 @@ impl<'s> Visit<'s> {
     #[inline]
     fn leave(&mut self) -> bool {
         let notable = self.instance.timing.end(self.started);
-        // SAFETY: `new` has the borrow until now.
-        unsafe { self.instance.main.set_owner(0) };
+        // SAFETY: `new` has the borrow until now. (A6) what the arena has handed out borrows the `Rt`, which is gone.
+        unsafe {
+            (*self.instance.scratch.get()).reset();
+            self.instance.main.set_owner(0);
+        }
         self.place.leave();
         notable && self.instance.violated.load(Ordering::Relaxed)
     }

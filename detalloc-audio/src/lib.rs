@@ -46,6 +46,7 @@
 //! ```
 
 pub mod adapter;
+mod arc;
 mod boxed;
 mod budget;
 mod counts;
@@ -58,15 +59,18 @@ mod guard;
 mod heap;
 mod inside;
 mod instance;
+mod map;
 mod meter;
 mod prefault;
 mod pressure;
+mod queue;
 mod reaper;
 mod refused;
 mod region_chore;
 mod routed;
 mod scope;
 mod shared;
+mod string;
 mod sync;
 mod tailed;
 mod thread;
@@ -75,20 +79,26 @@ mod topup;
 mod vec;
 mod violation;
 mod visits;
+#[doc(hidden)]
+pub mod widen;
 mod window;
 
 pub use crate::{
+    arc::RtArc,
     boxed::RtBox,
     budget::{AudioBudget, BudgetError},
     foreign::Foreign,
     heap::RtHeap,
+    map::RtMap,
     meter::{Callbacks, Meter, Snapshot},
     prefault::prefault,
     pressure::Pressure,
+    queue::RtQueue,
     reaper::ReapTask,
     refused::{Refusal, Refused},
     routed::{Inner, Routed},
     scope::Rt,
+    string::RtString,
     tailed::Tailed,
     vec::RtVec,
     violation::OnViolation,

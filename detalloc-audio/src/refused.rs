@@ -1,6 +1,6 @@
 //! What a refused allocation gives back.
 
-use detalloc::AllocError;
+use detalloc::{AllocError, ArenaFull};
 use std::{error, fmt};
 
 /// Why an allocation was refused. Nothing has changed, but for the count of refusals.
@@ -15,6 +15,13 @@ pub enum Refusal {
         /// How many elements it holds.
         capacity: usize,
     },
+    /// There is no such place.
+    OutOfBounds {
+        /// How many elements there are.
+        len: usize,
+    },
+    /// The budget's scratch memory cannot serve it.
+    Scratch(ArenaFull),
     /// The request exceeds the address space.
     TooLarge,
     /// The pools could not serve it.
@@ -33,6 +40,8 @@ impl fmt::Display for Refusal {
             Self::Unconfigured => f.write_str("the heap has no memory yet; reconfigure it first"),
             Self::Nested => f.write_str("this thread is in the callback of another heap; use that one's"),
             Self::Full { capacity } => write!(f, "all {capacity} places are taken"),
+            Self::OutOfBounds { len } => write!(f, "there are only {len} elements"),
+            Self::Scratch(full) => write!(f, "scratch memory: {full}"),
             Self::TooLarge => f.write_str("the request exceeds the address space"),
             Self::Pools(error) => error.fmt(f),
         }

@@ -1,17 +1,22 @@
 //! The callback's scope: the only place where something can be allocated.
 
 use crate::{
+    arc::{Counted, RtArc},
     boxed::RtBox,
     budget::tailed_layout,
     foreign::{Foreign, Leaving},
-    instance::Instance,
+    instance::{Instance, SCRATCH_ALIGN_BYTES},
+    map::{RtMap, table_layout},
     pressure::Pressure,
+    queue::{RtQueue, queue_layout},
     refused::{Refusal, Refused},
     shared::Shared,
+    string::RtString,
     tailed::Tailed,
     vec::RtVec,
 };
-use core::{alloc::Layout, fmt, marker::PhantomData, ptr::NonNull};
+use core::{alloc::Layout, fmt, hash::Hash, marker::PhantomData, ptr::NonNull};
+use detalloc::AllocError;
 
 /// One callback, seen from inside: [`RtHeap::enter`](crate::RtHeap::enter) hands it out.
 ///
@@ -94,6 +99,108 @@ impl<'s> Rt<'s> {
             }
             Err(refusal) => Err(Refused { value: head, refusal }),
         }
+    }
+
+    /// Puts a value into a block of its own, to be shared.
+    ///
+    /// # Errors
+    /// As [`Rt::boxed`].
+    ///
+    /// # Time complexity
+    /// As [`Rt::boxed`].
+    #[inline]
+    pub fn arc<T: Send + Sync + 'static>(&self, value: T) -> Result<RtArc<T>, Refused<T>> {
+        match self.allocate(Layout::new::<Counted<T>>()) {
+            Ok((shared, block)) => {
+                let block = block.cast::<Counted<T>>();
+                // SAFETY: the block was allocated for it.
+                unsafe { block.write(Counted::new(value)) };
+                // SAFETY: (A3, A5) the block is new, counts one, and `T: Send + 'static`.
+                Ok(unsafe { RtArc::from_raw(block, shared) })
+            }
+            Err(refusal) => Err(Refused { value, refusal }),
+        }
+    }
+
+    /// An empty string with room for so many bytes; it does not grow.
+    ///
+    /// # Errors
+    /// As [`Rt::vec`].
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline]
+    pub fn string(&self, capacity_bytes: usize) -> Result<RtString, Refusal> {
+        self.vec(capacity_bytes).map(RtString::in_bytes)
+    }
+
+    /// An empty queue with room for `capacity` elements; it does not grow.
+    ///
+    /// # Errors
+    /// As [`Rt::vec`].
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline]
+    pub fn queue<T: Send + 'static>(&self, capacity: usize) -> Result<RtQueue<T>, Refusal> {
+        let layout = queue_layout::<T>(capacity).ok_or(Refusal::TooLarge)?;
+        let (shared, block) = self.allocate(layout)?;
+        // SAFETY: (A3, A5) the block is new, cut for that, and `T: Send + 'static`.
+        Ok(unsafe { RtQueue::from_raw(block, capacity, shared) })
+    }
+
+    /// An empty hash map with room for `capacity` elements; it does not grow. It takes two blocks: the budget's
+    /// [`map`](crate::AudioBudget::map) knows their sizes.
+    ///
+    /// # Errors
+    /// As [`Rt::vec`].
+    ///
+    /// # Time complexity
+    /// Linear in the capacity: a control byte for every place.
+    pub fn map<K, V>(&self, capacity: usize) -> Result<RtMap<K, V>, Refusal>
+    where
+        K: Eq + Hash + Send + 'static,
+        V: Send + 'static,
+    {
+        let layout = table_layout::<K, V>(capacity).ok_or(Refusal::TooLarge)?;
+        self.instance?;
+        let exhausted = Refusal::Pools(AllocError::Exhausted { block_bytes: layout.size() });
+        let table = RtMap::table(capacity).ok_or(exhausted)?;
+        match self.boxed(table) {
+            Ok(table) => Ok(RtMap::in_box(table, capacity)),
+            // The empty table is dropped here: its block is free again.
+            Err(refused) => Err(refused.refusal),
+        }
+    }
+
+    /// A temporary buffer for this callback, aligned to 64 bytes and filled with `fill`. What there is in all is the budget's to say
+    /// ([`AudioBudget::scratch`](crate::AudioBudget::scratch)).
+    ///
+    /// ```compile_fail
+    /// # let mut heap = detalloc_audio::RtHeap::new();
+    /// let escaped: &mut [f32] = heap.enter(|rt| rt.scratch(64, 0.0).unwrap());
+    /// ```
+    ///
+    /// ```
+    /// # let mut heap = detalloc_audio::RtHeap::new();
+    /// heap.reconfigure(&detalloc_audio::AudioBudget::new(48_000.0, 64).scratch::<f32>(64))?;
+    /// let sum: f32 = heap.enter(|rt| rt.scratch(64, 0.5).unwrap().iter().sum());
+    /// assert_eq!(sum, 32.0);
+    /// # Ok::<(), detalloc_audio::BudgetError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Refusal::Scratch`] if and only if less is left than that, once aligned; [`Refusal::Unconfigured`] and
+    /// [`Refusal::Nested`] as for all of this type.
+    ///
+    /// # Time complexity
+    /// Constant, and the filling.
+    #[inline]
+    #[expect(clippy::mut_from_ref, reason = "every call gives another part of the memory")]
+    pub fn scratch<T: Copy>(&self, len: usize, fill: T) -> Result<&mut [T], Refusal> {
+        // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered, and the result borrows it.
+        let arena = unsafe { self.instance?.scratch() };
+        arena.slice(len, SCRATCH_ALIGN_BYTES, fill).map_err(Refusal::Scratch)
     }
 
     /// An empty vector with room for `capacity` elements; it does not grow.

@@ -84,6 +84,49 @@ impl<T> RtVec<T> {
         Ok(())
     }
 
+    /// Appends copies of all elements of a slice.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] if and only if there is no room for all of them. Nothing has changed.
+    ///
+    /// # Time complexity
+    /// Linear in the length of the slice.
+    pub fn try_extend_from_slice(&mut self, elements: &[T]) -> Result<(), Refusal>
+    where
+        T: Copy,
+    {
+        if elements.len() > self.capacity - self.len {
+            return Err(Refusal::Full { capacity: self.capacity });
+        }
+        // SAFETY: there is room behind the last element, in a block that a slice from elsewhere cannot overlap.
+        unsafe {
+            self.elements
+                .add(self.len)
+                .copy_from_nonoverlapping(NonNull::from(elements).cast(), elements.len());
+        }
+        self.len += elements.len();
+        Ok(())
+    }
+
+    /// Puts an element before the one at `index`, and moves those behind it one place back.
+    ///
+    /// # Errors
+    /// The element comes back with [`Refusal::Full`] if and only if there is no room, or with [`Refusal::OutOfBounds`] if
+    /// and only if `index` lies past the end.
+    ///
+    /// # Time complexity
+    /// Linear in the number of elements behind it.
+    pub fn try_insert(&mut self, index: usize, element: T) -> Result<(), Refused<T>> {
+        if index > self.len {
+            return Err(Refused { value: element, refusal: Refusal::OutOfBounds { len: self.len } });
+        }
+        self.try_push(element)?;
+        if let Some(behind) = self.get_mut(index..) {
+            behind.rotate_right(1);
+        }
+        Ok(())
+    }
+
     /// Takes the last element out.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {

@@ -18,8 +18,10 @@ fn heap() -> RtHeap {
 }
 
 /// What a closure saw, in the order in which it saw it.
-fn seen<T>() -> (Rc<RefCell<Vec<T>>>, Rc<RefCell<Vec<T>>>) {
-    let seen = Rc::<RefCell<Vec<T>>>::default();
+type Seen<T> = Rc<RefCell<Vec<T>>>;
+
+fn seen<T>() -> (Seen<T>, Seen<T>) {
+    let seen = Seen::<T>::default();
     seen.borrow_mut().reserve(64);
     (Rc::clone(&seen), seen)
 }

@@ -17,6 +17,10 @@ const DSD_SILENCE: u8 = 0x69;
 
 /// A raw buffer stays whole: cpal has no safe way to cut one.
 impl Samples for Data {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
     fn silence(&mut self) {
         fn fill<S: Sample + cpal::SizedSample>(data: &mut Data) {
             if let Some(samples) = data.as_slice_mut::<S>() {

@@ -29,6 +29,9 @@ silence! {
 
 /// The buffer of a stream: a slice of [`Sample`]s, interleaved, or with the feature `cpal` its raw `Data`.
 pub trait Samples {
+    /// How many samples it has, of all channels together.
+    fn count(&self) -> usize;
+
     /// Makes all of it silent.
     fn silence(&mut self);
 
@@ -40,6 +43,11 @@ pub trait Samples {
 }
 
 impl<S: Sample> Samples for [S] {
+    #[inline]
+    fn count(&self) -> usize {
+        self.len()
+    }
+
     #[inline]
     fn silence(&mut self) {
         self.fill(S::SILENCE);

@@ -48,24 +48,27 @@ use std::{
 /// ```
 #[must_use]
 pub fn guarded(heap: RtHeap) -> Guarded {
-    Guarded { heap, chunk: NonZero::<usize>::MAX, counts: Arc::default() }
+    Guarded { heap, channels: None, chunk: NonZero::<usize>::MAX, counts: Arc::default() }
 }
 
 /// A heap that waits for its callback: see [`guarded`].
 #[derive(Debug)]
 pub struct Guarded {
     heap: RtHeap,
+    /// `None`: nobody said.
+    channels: Option<NonZero<usize>>,
     /// In samples of all channels together.
     chunk: NonZero<usize>,
     counts: Arc<Counts>,
 }
 
 impl Guarded {
-    /// Gives the closure at most `max_frames` frames of so many channels at a time, as was announced to the budget. All
-    /// chunks of a buffer come with the same word about it; the last may be shorter. With no channels or no frames, and
-    /// where nobody asked, the buffer stays whole.
+    /// Gives the closure at most `max_frames` frames of so many channels at a time, as was announced to the budget, and
+    /// holds each chunk to the deadline of its frames. All chunks of a buffer come with the same word about it; the last
+    /// may be shorter. With no channels or no frames, and where nobody asked, the buffer stays whole.
     #[must_use]
     pub fn in_chunks(mut self, channels: usize, max_frames: usize) -> Self {
+        self.channels = NonZero::new(channels);
         self.chunk = NonZero::new(channels.saturating_mul(max_frames)).unwrap_or(NonZero::<usize>::MAX);
         self
     }
@@ -85,12 +88,12 @@ impl Guarded {
         mut callback: impl FnMut(&Rt<'_>, &mut B, &I),
     ) -> impl FnMut(&mut B, &I) {
         move |buffer, info| {
-            let heap = &mut self.heap;
+            let (heap, channels) = (&mut self.heap, self.channels);
             let counts = &*self.counts;
             let whole = counts.run(|| {
                 buffer.chunks_mut(self.chunk, |chunk| {
                     counts.chunk();
-                    heap.enter(|rt| callback(rt, chunk, info));
+                    enter(heap, channels, chunk.count(), |rt| callback(rt, chunk, info));
                 });
             });
             if !whole {
@@ -108,15 +111,30 @@ impl Guarded {
         mut callback: impl FnMut(&Rt<'_>, &B, &I),
     ) -> impl FnMut(&B, &I) {
         move |buffer, info| {
-            let heap = &mut self.heap;
+            let (heap, channels) = (&mut self.heap, self.channels);
             let counts = &*self.counts;
             counts.run(|| {
                 buffer.chunks(self.chunk, |chunk| {
                     counts.chunk();
-                    heap.enter(|rt| callback(rt, chunk, info));
+                    enter(heap, channels, chunk.count(), |rt| callback(rt, chunk, info));
                 });
             });
         }
+    }
+}
+
+/// Enters for a chunk of so many samples.
+#[inline]
+fn enter(
+    heap: &mut RtHeap,
+    channels: Option<NonZero<usize>>,
+    samples: usize,
+    callback: impl FnOnce(&Rt<'_>),
+) {
+    match channels.map(|channels| u32::try_from(samples / channels).unwrap_or(u32::MAX)) {
+        // Less than a frame has no deadline.
+        None | Some(0) => heap.enter(callback),
+        Some(frames) => heap.enter_for(frames, callback),
     }
 }
 

@@ -82,6 +82,21 @@ impl NiceHeap {
         Self { heap: RtHeap::new(), max_frames: None }
     }
 
+    /// A heap without a reaper of its own, as [`RtHeap::reaped_by_task`]: for a plugin whose background task runs
+    /// [`ReapTask`](crate::ReapTask).
+    ///
+    /// ```text
+    /// type BackgroundTask = ReapTask;
+    /// fn task_executor(&mut self) -> TaskExecutor<Self> { Box::new(ReapTask::run) }
+    /// ```
+    ///
+    /// An editor or a timer hands the task to `execute_background`. `process` can, but in nice-plug 0.4.2 that wakes a
+    /// thread by a system call, and may allocate when a thread does it for the first time.
+    #[must_use]
+    pub const fn reaped_by_task() -> Self {
+        Self { heap: RtHeap::reaped_by_task(), max_frames: None }
+    }
+
     /// The line in `activate`: completes the budget for the host's sample rate and block size, and gets its memory. Does
     /// nothing where nothing has changed. A host that announces blocks of no frames gets blocks of one.
     ///
@@ -123,7 +138,12 @@ impl NiceHeap {
             let end = start.saturating_add(step).min(frames);
             events.narrow(start, end, end == frames);
             let mut block = Block::new(buffer.as_slice(), start, end);
-            let status = self.heap.enter(|rt| callback(rt, &mut block, &mut events));
+            let callback = |rt: &Rt<'_>| callback(rt, &mut block, &mut events);
+            let status = match u32::try_from(end - start).unwrap_or(u32::MAX) {
+                // An empty block has no deadline.
+                0 => self.heap.enter(callback),
+                frames => self.heap.enter_for(frames, callback),
+            };
             if end == frames || matches!(status, ProcessStatus::Error(_)) {
                 return status;
             }

@@ -1,0 +1,67 @@
+//! Through cpal and JACK to a server of its own that has no sound card: real-time callbacks, paced by its clock.
+#![cfg(all(feature = "jack", target_os = "linux"))]
+
+mod sound;
+
+use cpal::traits::HostTrait;
+use sound::{Busy, Seen, play};
+use std::{
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+const FRAMES: u32 = 128;
+
+/// A dummy server under a name that no other has.
+struct Server(Child);
+
+impl Server {
+    /// `None`: there is no JACK on this machine.
+    fn start() -> Option<Self> {
+        let name = format!("detalloc-{}", std::process::id());
+        // SAFETY: this program has one test, and nothing else of it reads the environment yet.
+        unsafe {
+            std::env::set_var("JACK_DEFAULT_SERVER", &name);
+            std::env::set_var("JACK_NO_START_SERVER", "1");
+            std::env::set_var("JACK_NO_AUDIO_RESERVATION", "1");
+        }
+        let frames = FRAMES.to_string();
+        let child = Command::new("jackd")
+            .args(["-R", "-n", &name, "-d", "dummy", "-r", "48000", "-p", &frames])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        child.ok().map(Self)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn two_thousand_callbacks_touch_nothing_they_should_not() {
+    let Some(mut server) = Server::start() else {
+        assert!(std::env::var("CI").is_err(), "there is no jackd here");
+        return eprintln!("not checked: there is no jackd here");
+    };
+    let start = Instant::now();
+    let device = loop {
+        let host = cpal::host_from_id(cpal::HostId::Jack);
+        if let Some(device) = host.ok().and_then(|host| host.default_output_device()) {
+            break device;
+        }
+        assert_eq!(server.0.try_wait().unwrap(), None, "the server has ended");
+        assert!(start.elapsed() < Duration::from_secs(30), "the server does not answer");
+        thread::sleep(Duration::from_millis(50));
+    };
+    let mut busy = Busy::new();
+    let (seen, watch, frames) = play(&device, FRAMES, 2_000, move |rt, output| busy.render(rt, output));
+    assert_eq!(seen, Seen::default());
+    assert_eq!(frames, u64::from(FRAMES));
+    assert!(!watch.panicked());
+}
