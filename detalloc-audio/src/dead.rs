@@ -1,9 +1,9 @@
 //! Blocks of the system heap that were freed in a callback: linked through their own dead bytes until the reaper frees
 //! them.
 //!
-//! The callback's side is the only one that adds, and the reaper's takes all at once. So adding is an exchange and a store:
-//! take the list, put it behind the new block, put that back. A reaper that looks in between finds nothing, and the rest
-//! next time. `tests/loom.rs` explores this.
+//! The callback's side is the only one that adds, and the reaper's takes all at once. So adding is two exchanges: take the
+//! list, put it behind the new block, put that back. A reaper that looks in between finds nothing, and the rest next time.
+//! `tests/loom.rs` explores this.
 
 use crate::sync::{AtomicPtr, Ordering};
 use core::ptr;
@@ -46,8 +46,9 @@ impl Dead {
         // Relaxed: what is behind it was put there by this side.
         let behind = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
         set_next(behind);
-        // Release: the reaper sees the links of the whole list.
-        self.0.store(block, Ordering::Release);
+        // Release: the reaper sees the links of the whole list. A store would do as well, but loom takes it for one that
+        // the reaper's exchange, which came before, might overwrite.
+        self.0.swap(block, Ordering::Release);
     }
 
     /// Whether none wait.

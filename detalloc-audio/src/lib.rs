@@ -49,6 +49,7 @@ pub mod adapter;
 mod arc;
 mod boxed;
 mod budget;
+mod collected;
 mod counts;
 mod dead;
 mod deferred;
@@ -63,6 +64,7 @@ mod map;
 mod meter;
 mod prefault;
 mod pressure;
+mod publish;
 mod queue;
 mod reaper;
 mod refused;
@@ -87,12 +89,14 @@ pub use crate::{
     arc::RtArc,
     boxed::RtBox,
     budget::{AudioBudget, BudgetError},
+    collected::{Collected, Reaped},
     foreign::Foreign,
     heap::RtHeap,
     map::RtMap,
     meter::{Callbacks, Meter, Snapshot},
     prefault::prefault,
     pressure::Pressure,
+    publish::{Publish, Published, Reader},
     queue::RtQueue,
     reaper::ReapTask,
     refused::{Refusal, Refused},

@@ -252,6 +252,37 @@ mod third_party {
     }
 }
 
+mod publish {
+    use super::*;
+
+    #[test]
+    fn fades_from_one_impulse_response_to_the_next_where_it_was_published() {
+        let files = Files::new();
+        let (loud, quiet) = (files.wav("loud.wav", &[1.0]), files.wav("quiet.wav", &[0.25]));
+        let input = files.wav("input.wav", &tone(300.3, 0.4, at(3.0)));
+        let (samples, said) = files.play(
+            "publish",
+            &["--input", text(&input), "--impulse", text(&loud), "--impulse", text(&quiet), "--seconds", "3"],
+        );
+        let level = |second: f32| level(&samples[at(second)..at(second + 0.8)]);
+        let (first, second, third) = (level(0.1), level(1.1), level(2.1));
+        assert!((first - 0.2828).abs() < 1e-3, "{first}");
+        assert!((second / first - 0.25).abs() < 1e-3, "{second}");
+        assert!((third / first - 1.0).abs() < 1e-3, "{third}");
+        // The tone rises by 0.0157 a sample at most; a cut would step by up to 0.3.
+        assert!(steepest(&samples) < 0.02, "{}", steepest(&samples));
+        assert_eq!(figure(&said, "refusals"), 0);
+    }
+
+    #[test]
+    fn swaps_three_hundred_rooms_of_its_own_without_a_refusal() {
+        let files = Files::new();
+        let (samples, said) = files.play("publish", &["--every", "0.01", "--seconds", "3"]);
+        assert!(level(&samples) > 0.01);
+        assert_eq!(figure(&said, "refusals"), 0);
+    }
+}
+
 mod bad_input {
     use super::*;
 
@@ -281,6 +312,7 @@ mod bad_input {
             ("looper", "--input", &silent),
             ("looper", "--input", &nan),
             ("third_party", "--input", &empty),
+            ("publish", "--impulse", &nan),
         ] {
             let said = refused(
                 example,
@@ -331,6 +363,7 @@ mod bad_input {
         }
         refused("looper", &["--layers", "0"]);
         refused("looper", &["--loop-seconds", "61"]);
+        refused("publish", &["--every", "0"]);
     }
 
     #[test]

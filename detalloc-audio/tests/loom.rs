@@ -1,15 +1,23 @@
-//! Every interleaving of a region's end with the threads that bring its last blocks home: the region never ends under
-//! somebody who still touches it, and it always ends.
+//! Every interleaving of the protocols of this crate: a region never ends under a thread that brings a block home, and it
+//! always ends; no block of the system heap that was freed in a callback is lost or taken twice; nobody reads what is published
+//! while it is replaced, and what was replaced is given back once.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p detalloc-audio --release --test loom`
 #![cfg(loom)]
 
-/// The module itself, built with loom's atomics.
+/// The modules themselves, built with loom's atomics.
+#[path = "../src/dead.rs"]
+mod dead;
+#[path = "../src/publish/swap.rs"]
+mod swap;
 #[path = "../src/visits.rs"]
 mod visits;
 
 mod sync {
-    pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
+    pub(crate) use loom::{
+        cell::UnsafeCell,
+        sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+    };
 }
 
 use loom::{
@@ -125,4 +133,106 @@ fn a_region_that_finds_a_reaper_again_ends_by_its_look() {
         model.look();
         assert!(*model.ended.lock().unwrap());
     });
+}
+
+mod dead_blocks {
+    use super::{
+        dead::{Dead, Link},
+        *,
+    };
+
+    /// A block, as loom watches it.
+    struct Block(UnsafeCell<Link>);
+
+    fn block() -> Box<Block> {
+        Box::new(Block(UnsafeCell::new(Link { next: core::ptr::null_mut(), size: 0, align: 0 })))
+    }
+
+    fn take(dead: &Dead) -> usize {
+        let mut taken = 0;
+        let mut next = dead.take().cast::<Block>();
+        while !next.is_null() {
+            // SAFETY: from `Box::into_raw`, and taken once.
+            let block = unsafe { Box::from_raw(next) };
+            next = block.0.with(|link| unsafe { (*link).next }).cast();
+            taken += 1;
+        }
+        taken
+    }
+
+    #[test]
+    fn none_is_lost_and_none_is_taken_twice() {
+        loom::model(|| {
+            let dead = Arc::new(Dead::new());
+            let theirs = Arc::clone(&dead);
+            let reaper = thread::spawn(move || take(&theirs) + take(&theirs));
+            for _ in 0..2 {
+                let block = Box::into_raw(block());
+                // SAFETY: this thread is the only one that adds, and the block is its own until it is taken.
+                unsafe { dead.add(block.cast(), |next| (*block).0.with_mut(|link| (*link).next = next)) };
+            }
+            let taken = reaper.join().unwrap();
+            assert_eq!(taken + take(&dead), 2);
+            assert!(dead.is_empty());
+        });
+    }
+}
+
+mod published {
+    use super::{swap::Swap, *};
+
+    /// A handle that says when its value is destroyed; loom reports a clone that races with that.
+    struct Handle {
+        count: Arc<AtomicUsize>,
+        value: Arc<UnsafeCell<bool>>,
+    }
+
+    impl Handle {
+        fn new() -> Self {
+            Self { count: Arc::new(AtomicUsize::new(1)), value: Arc::new(UnsafeCell::new(true)) }
+        }
+
+        fn assert_alive(&self) {
+            assert!(self.value.with(|value| unsafe { *value }));
+        }
+    }
+
+    impl Clone for Handle {
+        fn clone(&self) -> Self {
+            self.assert_alive();
+            self.count.fetch_add(1, Ordering::Relaxed);
+            Self { count: Arc::clone(&self.count), value: Arc::clone(&self.value) }
+        }
+    }
+
+    impl Drop for Handle {
+        fn drop(&mut self) {
+            if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+                self.value.with_mut(|value| unsafe { *value = false });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_alive_while_it_is_replaced_twice() {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let place = Arc::new(Swap::new(Handle::new()));
+            let readers: Vec<_> = (0..2)
+                .map(|_| {
+                    let place = Arc::clone(&place);
+                    thread::spawn(move || place.get().unwrap().assert_alive())
+                })
+                .collect();
+            for _ in 0..2 {
+                // SAFETY: this is the only writer.
+                let old = unsafe { place.replace(Handle::new(), thread::yield_now) };
+                assert!(old.is_some());
+            }
+            for reader in readers {
+                reader.join().unwrap();
+            }
+        });
+    }
 }
