@@ -54,7 +54,6 @@ static TABLE: [Bucket; 1 << BUCKETS_LOG2] = [const { Bucket::new() }; 1 << BUCKE
 
 /// A 64-bit golden ratio spreads addresses that differ in few bits (Knuth, The Art of Computer Programming 3, 6.4).
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "what is left has few bits")]
 fn bucket_of(thread: usize) -> &'static Bucket {
     let hash = (thread as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - BUCKETS_LOG2);
     &TABLE[hash as usize]

@@ -16,7 +16,7 @@ use crate::{
     shared::{Family, Shared},
     thread,
     timing::{Started, Timing},
-    topup::Extras,
+    topup::{Extras, TopUp},
     violation,
     window::Memory,
 };
@@ -101,7 +101,7 @@ impl Instance {
         let chore = InstanceChore {
             instance: Arc::clone(&instance),
             foreign: consumer,
-            top_up_bytes: plan.top_up_bytes,
+            top_up: TopUp::new(plan.top_up_bytes, plan.low_water),
         };
         Some((instance, RegionChore::new(main, main_out), chore))
     }
@@ -396,7 +396,7 @@ impl Drop for Visit<'_> {
 pub(crate) struct InstanceChore {
     instance: Arc<Instance>,
     foreign: LaneOut<Leaving>,
-    top_up_bytes: usize,
+    top_up: TopUp,
 }
 
 impl Chore for InstanceChore {
@@ -415,9 +415,9 @@ impl Chore for InstanceChore {
             };
         }
         let over = self.is_over();
-        if !over && self.top_up_bytes > 0 {
-            let Instance { extras, main, family, low_water, .. } = &*self.instance;
-            extras.add(main, family, *low_water, &mut self.top_up_bytes);
+        if !over && !self.top_up.is_off() {
+            let Instance { extras, main, family, .. } = &*self.instance;
+            extras.add(main, family, &mut self.top_up);
             fence(Ordering::SeqCst);
             if self.instance.closed.load(Ordering::Relaxed) {
                 extras.iter().for_each(Shared::close);

@@ -15,6 +15,9 @@ use std::{
 /// How many steps of the histogram make up the deadline.
 pub(crate) const STEPS_PER_DEADLINE: usize = 32;
 
+#[expect(clippy::cast_precision_loss, reason = "a small number")]
+const STEPS_PER_DEADLINE_F64: f64 = STEPS_PER_DEADLINE as f64;
+
 /// Up to twice the deadline; the last one has all that is later.
 pub(crate) const STEPS: usize = 2 * STEPS_PER_DEADLINE;
 
@@ -69,11 +72,11 @@ impl Timing {
     /// What the largest block is from now on. Not beside a callback.
     pub(crate) fn expect(&self, sample_rate_hz: f64, max_frames: u32) {
         let frame = ticks_a_second() / sample_rate_hz;
-        let deadline = fixed(frame * f64::from(max_frames), 0);
-        self.deadline.store(deadline, Relaxed);
+        let whole = frame * f64::from(max_frames);
+        self.deadline.store(fixed(whole, 0), Relaxed);
         self.frame.store(fixed(frame, FRACTION_BITS), Relaxed);
-        self.steps_a_tick
-            .store(fixed(STEPS_PER_DEADLINE as f64 / (deadline.max(1) as f64), FRACTION_BITS), Relaxed);
+        let steps_a_tick = STEPS_PER_DEADLINE_F64 / whole.max(1.0);
+        self.steps_a_tick.store(fixed(steps_a_tick, FRACTION_BITS), Relaxed);
     }
 
     /// A callback ends. Whether it is a notable one: as long as the longest so far, or one that

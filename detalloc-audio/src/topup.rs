@@ -1,7 +1,7 @@
 //! More memory while it is running: regions that the reaper adds before a pool runs dry.
 //!
 //! Off unless the budget asks for it. The reaper looks at the counts, builds and touches a region with as many blocks again
-//! of every class that is low, and publishes it in the next of a few places. The audio side looks there only when the
+//! of every class that is low or could not serve a request, and publishes it in the next of a few places. The audio side looks there only when the
 //! regions that it knows have refused: a load, no system call, nothing to wait for. Regions that were added stay until the
 //! heap is reconfigured or gone.
 
@@ -47,37 +47,64 @@ impl Extras {
         Err(refusal)
     }
 
-    /// Adds a region if a class is low and there is a place for one. For the reaper.
-    pub(crate) fn add(&self, main: &Shared, family: &Family, low_water: LowWater, left_bytes: &mut usize) {
+    /// Adds a region if a class wants one and there is a place for it. For the reaper.
+    pub(crate) fn add(&self, main: &Shared, family: &Family, top_up: &mut TopUp) {
         let Some(place) = self.0.iter().find(|place| place.get().is_none()) else { return };
-        let mut free = vec![0; main.meter().snapshot().pools().len()];
+        let stats = main.meter().snapshot();
+        let mut free = vec![0; stats.pools().len()];
         let regions = core::iter::once(main).chain(self.iter());
-        regions.for_each(|region| add_free(&mut free, main, &region.meter().snapshot()));
-        let pools: Vec<_> = main
-            .meter()
-            .snapshot()
-            .pools()
-            .iter()
-            .zip(free)
-            .filter(|&(pool, free)| low_water.is_low(free, pool.blocks))
-            .map(|(pool, _)| PoolConfig::new(pool.block_bytes, pool.blocks))
-            .collect();
+        regions.for_each(|region| add_free(&mut free, &stats, &region.meter().snapshot()));
+        let pools = top_up.wanted(&stats, &free);
         let Ok(config) = Config::new(&pools) else { return };
-        let Some(left) = left_bytes.checked_sub(config.layout().size()) else { return };
+        let Some(left) = top_up.left_bytes.checked_sub(config.layout().size()) else { return };
         let Some((region, lane)) = Shared::build(&config, Arc::clone(family)) else { return };
         if region.is_in_window() != main.is_in_window() {
             return;
         }
-        *left_bytes = left;
+        top_up.left_bytes = left;
         reaper::watch(Box::new(RegionChore::new(Arc::clone(&region), lane)));
         // Nobody else fills a place.
         let _ = place.set(region);
     }
 }
 
+/// What the reaper knows when it decides.
+pub(crate) struct TopUp {
+    left_bytes: usize,
+    low_water: LowWater,
+    /// For each class, how often its first pool could not serve a request, when it was last looked at.
+    unserved: Vec<usize>,
+}
+
+impl TopUp {
+    /// At most so many bytes in all.
+    pub(crate) fn new(max_bytes: usize, low_water: LowWater) -> Self {
+        Self { left_bytes: max_bytes, low_water, unserved: Vec::new() }
+    }
+
+    pub(crate) fn is_off(&self) -> bool {
+        self.left_bytes == 0
+    }
+
+    /// As much again of the classes that are low, and of those that could not serve a request since the last look. A class
+    /// with so few blocks that low means none at all wants more by requests only: a single block that is in use all the
+    /// time wants none.
+    fn wanted(&mut self, stats: &Stats, free: &[usize]) -> Vec<PoolConfig> {
+        let unserved: Vec<_> = stats.pools().iter().map(|pool| pool.refused + pool.borrowed).collect();
+        self.unserved.resize(unserved.len(), 0);
+        let wanted = stats.pools().iter().zip(free).enumerate().filter(|&(class, (pool, &free))| {
+            let low = self.low_water.is_low(1, pool.blocks) && self.low_water.is_low(free, pool.blocks);
+            low || unserved[class] != self.unserved[class]
+        });
+        let pools = wanted.map(|(_, (pool, _))| PoolConfig::new(pool.block_bytes, pool.blocks)).collect();
+        self.unserved = unserved;
+        pools
+    }
+}
+
 /// Adds what is free in these pools to the counts of the first region's.
-fn add_free(free: &mut [usize], main: &Shared, stats: &Stats) {
-    for (free, pool) in free.iter_mut().zip(main.meter().snapshot().pools()) {
+fn add_free(free: &mut [usize], first: &Stats, stats: &Stats) {
+    for (free, pool) in free.iter_mut().zip(first.pools()) {
         let same = stats.pools().iter().find(|other| other.block_bytes == pool.block_bytes);
         *free += same.map_or(0, |other| other.blocks - other.used);
     }

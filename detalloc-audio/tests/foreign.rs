@@ -1,6 +1,6 @@
 //! Values that are no pool's leave a callback without being destroyed in it.
 
-use detalloc_audio::{AllocDisabler, AudioBudget, Foreign, ReapTask, Refusal, RtBox, RtHeap};
+use detalloc_audio::{AudioBudget, Foreign, ReapTask, Refusal, RtBox, RtHeap};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
@@ -8,7 +8,7 @@ use std::sync::{
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 /// No thread looks, so that these tests say when.
 fn heap_for(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {

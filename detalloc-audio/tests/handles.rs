@@ -1,8 +1,7 @@
 //! The handles beside boxes and vectors: shared values, trait objects, strings, queues, maps, buffers.
 
 use detalloc_audio::{
-    AllocDisabler, AudioBudget, ReapTask, Refusal, RtArc, RtBox, RtHeap, RtMap, RtQueue, RtString, RtVec,
-    unsize,
+    AudioBudget, ReapTask, Refusal, RtArc, RtBox, RtHeap, RtMap, RtQueue, RtString, RtVec, unsize,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,7 +16,7 @@ use std::{
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 fn heap_for(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
     let mut heap = RtHeap::reaped_by_task();

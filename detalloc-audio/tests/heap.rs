@@ -1,7 +1,7 @@
 //! The promises of the heap and its handles, arranged by promise. `AllocDisabler` is the global allocator, so that any
 //! use of the system heap inside `enter` aborts these tests.
 
-use detalloc_audio::{AllocDisabler, AllocError, AudioBudget, BudgetError, Refusal, RtBox, RtHeap, RtVec};
+use detalloc_audio::{AllocError, AudioBudget, BudgetError, Refusal, RtBox, RtHeap, RtVec};
 use std::{
     sync::{
         Arc,
@@ -14,7 +14,7 @@ use std::{
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 fn heap_for(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
     let mut heap = RtHeap::new();

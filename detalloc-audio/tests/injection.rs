@@ -1,11 +1,11 @@
 //! Every allocation of a program fails in turn, and it still ends in order.
 #![cfg(feature = "fault-injection")]
 
-use detalloc_audio::{AllocDisabler, AudioBudget, ReapTask, Refusal, Rt, RtBox, RtHeap, RtVec, Tailed};
+use detalloc_audio::{AudioBudget, ReapTask, Refusal, Rt, RtBox, RtHeap, RtVec, Tailed};
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 #[derive(Default)]
 struct State {

@@ -1,11 +1,11 @@
 //! Before a refusal: stealing at low water, and memory that the reaper adds.
 
-use detalloc_audio::{AllocDisabler, AudioBudget, Pressure, ReapTask, Refusal, RtBox, RtHeap, RtVec};
+use detalloc_audio::{AudioBudget, Pressure, ReapTask, Refusal, RtBox, RtHeap, RtVec};
 use std::alloc::Layout;
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 fn heap_for(budget: AudioBudget) -> RtHeap {
     let mut heap = RtHeap::reaped_by_task();
@@ -90,6 +90,17 @@ mod top_up {
     }
 
     #[test]
+    fn is_not_wasted_on_a_block_that_is_in_use_all_the_time() {
+        let budget =
+            AudioBudget::new(48_000.0, 64).objects::<Voice>(16).slices::<u8>(1_000, 1).top_up(1 << 20);
+        let mut heap = heap_for(budget);
+        let _vec = heap.enter(|rt| rt.vec::<u8>(1_000)).unwrap();
+        (0..10).for_each(|_| ReapTask.run());
+        let blocks: usize = heap.meter().unwrap().snapshot().pools().iter().map(|pool| pool.blocks).sum();
+        assert_eq!(blocks, 17);
+    }
+
+    #[test]
     fn keeps_to_its_limit() {
         let budget = AudioBudget::new(48_000.0, 64).objects::<Voice>(16).top_up(100);
         let mut heap = heap_for(budget);
@@ -102,7 +113,8 @@ mod top_up {
 
     #[test]
     fn memory_that_was_added_outlives_the_heap_while_a_handle_is_held() {
-        let mut heap = heap_for(AudioBudget::new(48_000.0, 64).objects::<u64>(2).top_up(1 << 20));
+        let mut heap =
+            heap_for(AudioBudget::new(48_000.0, 64).objects::<u64>(2).low_water_percent(50).top_up(1 << 20));
         let mut kept: Vec<RtBox<u64>> = Vec::with_capacity(4);
         heap.enter(|rt| kept.extend((0..2).filter_map(|n| rt.boxed(n).ok())));
         ReapTask.run();

@@ -1,6 +1,6 @@
 //! Objects that are replaced while callbacks read them, and basedrop's collector without its leak.
 
-use detalloc_audio::{AllocDisabler, AudioBudget, Collected, Publish, ReapTask, RtHeap};
+use detalloc_audio::{AudioBudget, Collected, Publish, ReapTask, RtHeap};
 use std::{
     sync::{
         Arc,
@@ -12,7 +12,7 @@ use std::{
 
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 /// Counts how many there are, and is all of one number.
 struct Table {

@@ -1,0 +1,292 @@
+//! Everything at once, a million times: every kind of handle, frees on four other threads, publishing and retiring,
+//! containment and top-up, with a watch on what the audio thread asks of the system.
+//!
+//! `cargo test --release -p detalloc-audio --test stress -- --ignored --nocapture`
+#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+
+use detalloc_audio::{
+    AudioBudget, Foreign, Inner, OnViolation, Publish, ReapTask, Refusal, Routed, Rt, RtArc, RtBox, RtHeap,
+    RtMap, RtQueue, RtString, RtVec, Tailed, unsize,
+};
+use ringbuf::{
+    HeapCons, HeapProd, HeapRb,
+    traits::{Consumer, Observer, Producer, Split},
+};
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicIsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+#[global_allocator]
+static GLOBAL: Routed = Routed::contain(Inner).on_violation(OnViolation::Count);
+
+const FREEING_THREADS: usize = 4;
+
+/// Callbacks after which every place of the lanes to the other threads has been used.
+const WARM_UP: u64 = 2_000;
+
+/// How many there are of what has a destructor.
+static ALIVE: AtomicIsize = AtomicIsize::new(0);
+
+/// Has a destructor, and memory of the system heap or the pools.
+struct Noted(#[expect(dead_code, reason = "its drop frees memory")] Vec<u8>);
+
+impl Noted {
+    fn new(bytes: usize) -> Self {
+        ALIVE.fetch_add(1, Ordering::Relaxed);
+        Self(vec![1; bytes])
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        ALIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+trait Effect: Send {
+    fn sample(&self) -> f32;
+}
+
+struct Gain(f32, #[expect(dead_code, reason = "its drop is what counts")] Noted);
+
+impl Effect for Gain {
+    fn sample(&self) -> f32 {
+        self.0
+    }
+}
+
+/// What other threads free.
+enum Away {
+    Plain(#[expect(dead_code, reason = "dropped")] RtBox<[f32; 16]>),
+    Noted(#[expect(dead_code, reason = "dropped")] RtBox<Noted>),
+    Shared(#[expect(dead_code, reason = "dropped")] RtArc<Noted>),
+    Ordinary(#[expect(dead_code, reason = "dropped")] Vec<u8>),
+}
+
+#[derive(Default)]
+struct State {
+    grains: RtVec<RtBox<Tailed<u32, [f32]>>>,
+    events: RtQueue<u64>,
+    held: RtMap<u8, RtArc<Noted>>,
+    label: RtString,
+    /// Grows beyond what the budget says, slowly enough for the reaper to add memory.
+    grown: RtVec<RtBox<[u64; 100]>>,
+}
+
+/// What the loader sends and the callback retires.
+type Loaded = Foreign<Arc<Noted>>;
+
+fn callback(
+    rt: &Rt<'_>,
+    n: u64,
+    state: &mut State,
+    loaded: &mut HeapCons<Loaded>,
+    away: &mut [HeapProd<Away>],
+) -> Result<f32, Refusal> {
+    if state.events.capacity() == 0 {
+        *state = State {
+            grains: rt.vec(16)?,
+            events: rt.queue(16)?,
+            held: rt.map(16)?,
+            label: rt.string(32)?,
+            grown: rt.vec(16)?,
+        };
+    }
+    let buffer = rt.scratch(64, 0.5_f32)?;
+    let mut sum: f32 = buffer.iter().sum();
+    let grain = rt.tailed(1_u32, 16, 0.25_f32).map_err(|refused| refused.refusal)?;
+    sum += grain.tail[3];
+    if let Err(refused) = state.grains.try_push(grain) {
+        state.grains.remove(0);
+        let _ = state.grains.try_push(refused.into_value());
+    }
+    if state.events.try_push_back(n).is_err() {
+        state.events.pop_front();
+    }
+    state.label.clear();
+    let _ = write!(state.label, "callback {n}");
+    let effect = rt.boxed(Gain(0.5, Noted::new(24))).map_err(|refused| refused.refusal)?;
+    let effect: RtBox<dyn Effect> = unsize!(effect => dyn Effect);
+    sum += effect.sample();
+    let shared = rt.arc(Noted::new(40)).map_err(|refused| refused.refusal)?;
+    let key = (n % 23).to_le_bytes()[0];
+    if let Err(refused) = state.held.try_insert(key, shared.clone()) {
+        state.held.clear();
+        drop(refused);
+    }
+    // Ordinary code.
+    let text = format!("{n} and {sum}");
+    let mut bytes = Vec::with_capacity(8);
+    bytes.extend(text.bytes().cycle().take(60));
+    // To one of the other threads, if it keeps up.
+    let lane = &mut away[(n % FREEING_THREADS as u64) as usize];
+    if lane.vacant_len() >= 4 {
+        let _ = lane.try_push(Away::Plain(rt.boxed([0.0; 16]).map_err(|refused| refused.refusal)?));
+        let _ = lane.try_push(Away::Noted(rt.boxed(Noted::new(16)).map_err(|refused| refused.refusal)?));
+        let _ = lane.try_push(Away::Shared(shared));
+        let _ = lane.try_push(Away::Ordinary(bytes));
+    }
+    if n % 500 == 499 && !state.grown.is_full() {
+        let large = rt.boxed([n; 100]).map_err(|refused| refused.refusal)?;
+        let _ = state.grown.try_push(large);
+    }
+    // What the loader made is dropped here, and its last reference with it; every other time as ordinary code would.
+    while let Some(value) = loaded.try_pop() {
+        if n % 2 == 0 { drop(value) } else { drop(value.into_inner()) }
+    }
+    Ok(sum)
+}
+
+/// Minor faults and voluntary context switches of this thread.
+fn usage() -> (i64, i64) {
+    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
+    unsafe {
+        let mut usage: libc::rusage = core::mem::zeroed();
+        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
+        (usage.ru_minflt, usage.ru_nvcsw)
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    allocations: u64,
+    frees: u64,
+    faults: i64,
+    switches: i64,
+}
+
+fn run(callbacks: u64) {
+    let budget = AudioBudget::new(48_000.0, 64)
+        .scratch::<f32>(64)
+        .slices::<u8>(64, 3_000)
+        .slices::<u8>(192, 3_000)
+        .slices::<RtBox<Tailed<u32, [f32]>>>(16, 1)
+        .events::<u64>(16)
+        .slices::<RtBox<[u64; 100]>>(16, 1)
+        .objects::<[u64; 100]>(4)
+        .map::<u8, RtArc<Noted>>(16)
+        .foreign(4_096)
+        .low_water_percent(50)
+        .top_up(16 << 20);
+    let mut heap = RtHeap::new();
+    heap.reconfigure(&budget).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+
+    let (mut away, theirs): (Vec<HeapProd<Away>>, Vec<HeapCons<Away>>) =
+        (0..FREEING_THREADS).map(|_| HeapRb::new(256).split()).unzip();
+    let freeing: Vec<_> = theirs
+        .into_iter()
+        .map(|mut lane| {
+            let stop = Arc::clone(&stop);
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) || !lane.is_empty() {
+                    if lane.try_pop().is_none() {
+                        thread::sleep(Duration::from_micros(200));
+                    }
+                }
+            })
+        })
+        .collect();
+    let (mut send, mut loaded) = HeapRb::<Loaded>::new(64).split();
+    let publish = Publish::new(Noted::new(1_000)).unwrap();
+    let reader = publish.reader();
+    let loader = {
+        let stop = Arc::clone(&stop);
+        thread::spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                if send.is_full() {
+                    thread::sleep(Duration::from_micros(100));
+                } else {
+                    let _ = send.try_push(Foreign::new(Arc::new(Noted::new(300))));
+                }
+                publish.set(Noted::new(1_000));
+            }
+        })
+    };
+
+    heap_watch::prepare();
+    let meter = heap.meter().unwrap();
+    let mut state = State::default();
+    let (mut seen, mut refusal) = (Seen::default(), None);
+    for n in 0..callbacks {
+        // As fast as it goes, callbacks outrun a reaper that looks every few milliseconds.
+        if n % 256 == 0 {
+            while meter.snapshot().used_bytes() * 4 > meter.snapshot().total_bytes() {
+                thread::sleep(Duration::from_millis(1));
+                heap.enter(|_| ());
+            }
+        }
+        let before = usage();
+        let (result, counts) = heap_watch::watch(|| {
+            heap.enter(|rt| {
+                let now = reader.read();
+                let result = callback(rt, n, &mut state, &mut loaded, &mut away);
+                drop(now);
+                result
+            })
+        });
+        let (after, counts) = (usage(), counts.unwrap());
+        // The first callbacks touch the stack and the lanes of this test.
+        if n >= WARM_UP {
+            seen.allocations += counts.allocs;
+            seen.frees += counts.frees;
+            seen.faults += after.0 - before.0;
+            seen.switches += after.1 - before.1;
+        }
+        refusal = refusal.or(result.err());
+    }
+    heap.enter(|_| state = State::default());
+    stop.store(true, Ordering::Relaxed);
+    loader.join().unwrap();
+    freeing.into_iter().for_each(|thread| thread.join().unwrap());
+    drop((loaded, reader, away));
+
+    let counts = meter.snapshot();
+    println!(
+        "{callbacks} callbacks: {seen:?}, refusal {refusal:?}, refused {}, contained {}, uncontained {}, buried {}, \
+         topped up {}, carried {}, abandoned {}; longest {:?}",
+        counts.refused,
+        counts.contained,
+        counts.uncontained,
+        counts.buried,
+        counts.topped_up,
+        counts.carried,
+        counts.abandoned,
+        counts.callbacks.longest
+    );
+    assert_eq!((seen, refusal), (Seen::default(), None));
+    assert_eq!((counts.refused, counts.uncontained, counts.carried, counts.abandoned), (0, 0, 0, 0));
+    assert!(counts.contained as u64 >= 4 * callbacks, "ordinary code was contained");
+    assert!(counts.buried > 0 && counts.topped_up > 0, "and all the rest happened too");
+    drop(heap);
+    for _ in 0..1_000 {
+        ReapTask.run();
+        if ALIVE.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{} values were never destroyed", ALIVE.load(Ordering::Relaxed));
+}
+
+/// One at a time: what is alive is counted in one place.
+static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+#[test]
+fn twenty_thousand_callbacks_with_everything_at_once_are_silent() {
+    let _one = ONE.lock();
+    run(20_000);
+}
+
+#[test]
+#[ignore = "takes a minute or so"]
+fn a_million_callbacks_with_everything_at_once_are_silent() {
+    let _one = ONE.lock();
+    run(1_000_000);
+}
