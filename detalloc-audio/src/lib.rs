@@ -5,12 +5,19 @@
 //!   stream is initialised ([`RtHeap::reconfigure`]); inside [`RtHeap::enter`] everything comes from them, in constant
 //!   time, without a lock or a system call.
 //! - **Failure is a value.** An allocation that cannot be served gives back what it was given ([`Refused`]).
-//! - **Destructors run on the reaper**, a background thread, when a handle is dropped in its heap's callback. That drop
-//!   can never be refused. A value without a destructor is free again at once.
+//! - **Destructors run on the reaper**, a background thread or a plugin's own task ([`ReapTask`]), when a handle is dropped
+//!   in a callback. That drop can never be refused. A value without a destructor is free again at once. What is no pool's
+//!   travels as a [`Foreign`] value.
 //! - **Handles may go anywhere**: freeing is right on any thread, at any time, also after the heap is gone. The region
 //!   lives until its last block has come home.
+//! - **Ordinary code is contained**: with [`Routed`] as the global allocator, what any crate allocates in a callback comes
+//!   from the pools as well, in release builds too.
 //! - **Debug builds and tests prove it**: there `enter` runs under `assert_no_alloc`, and any use of the system heap
-//!   aborts if [`AllocDisabler`] is the global allocator.
+//!   aborts if [`AllocDisabler`], or [`Routed`] in strict mode, which also says where, is the global allocator.
+//!
+//! What the audio thread pays is counted (`cargo test --release -p detalloc-audio --test instructions -- --nocapture`;
+//! x86-64, rustc 1.95.0): to enter and leave 57 instructions with the extensions of x86-64-v3 and 59 without, a box of a plain
+//! value, made and dropped, 88 and 96, a deferred drop 60 and 62.
 //!
 //! ```
 //! use detalloc_audio::{AudioBudget, RtBox, RtHeap};

@@ -245,7 +245,7 @@ mod dropping {
         struct Panics;
         impl Drop for Panics {
             fn drop(&mut self) {
-                std::panic::resume_unwind(Box::new("on purpose, and without a message"));
+                std::panic::resume_unwind(Box::new(()));
             }
         }
         let dropped = Arc::new(AtomicUsize::new(0));

@@ -1,6 +1,6 @@
 //! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
 //! after the other, so that the summary can tell them apart; then the documentation's examples; then what needs the core
-//! built another way: with its features, under loom, under AddressSanitizer and under Valgrind.
+//! built another way: with its features, optimised, with sound devices, under loom, under AddressSanitizer and under Valgrind.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ struct Variant {
 /// The features that work together on the pinned compiler.
 const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,allocator-api2-04";
 
-const VARIANTS: [Variant; 5] = [
+const VARIANTS: [Variant; 6] = [
     Variant {
         name: "features",
         args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
@@ -44,15 +44,41 @@ const VARIANTS: [Variant; 5] = [
         unstable: true,
     },
     Variant {
+        name: "release",
+        args: &[
+            "-p",
+            "detalloc-audio",
+            "--release",
+            "--test",
+            "faults",
+            "--test",
+            "handles",
+            "--test",
+            "instructions",
+            "--test",
+            "publish",
+            "--test",
+            "routed",
+            "--test",
+            "stress",
+            "--test",
+            "violations",
+        ],
+        rustflags: None,
+        unstable: false,
+    },
+    Variant {
         name: "sound",
         args: &[
             "-p",
             "detalloc-audio",
             "--features",
-            "cpal,jack,nice-plug",
+            "cpal,fault-injection,jack,nice-plug",
             "--lib",
             "--test",
             "adapter",
+            "--test",
+            "injection",
             "--test",
             "jack",
             "--test",
@@ -74,18 +100,28 @@ const VARIANTS: [Variant; 5] = [
         args: &[
             "-p",
             "detalloc",
+            "-p",
+            "detalloc-audio",
             "--features",
-            "alloc,os",
+            "detalloc/alloc,detalloc/os",
             "--target",
             "x86_64-unknown-linux-gnu",
             "--test",
             "guard",
+            "--test",
+            "handles",
             "--test",
             "heap",
             "--test",
             "mapped",
             "--test",
             "memory",
+            "--test",
+            "pressure",
+            "--test",
+            "publish",
+            "--test",
+            "routed",
             "--test",
             "sanitizers",
         ],

@@ -1,4 +1,5 @@
-//! How a heap sits in what calls back: [`guarded`] around a stream's callback, and [`nice_plug`] in a plugin.
+//! How a heap sits in what calls back: [`guarded`] around a stream's callback, and, with the feature `nice-plug`, a
+//! layer of state and blocks in a plugin.
 //!
 //! Both give the callback at most as many frames at a time as were announced, because hosts and devices send more, fewer
 //! and none at all. [`guarded`] names no framework's types: it fits any callback that gets a buffer and a word about it.
