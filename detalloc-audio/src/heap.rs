@@ -6,7 +6,7 @@ use crate::{
     inside,
     instance::{Held, Instance, Plan, Visit},
     meter::Meter,
-    reaper::{self, Membership},
+    reaper::{self, Membership, ReapTask},
     refused::Refusal,
     scope::Rt,
     shared::Family,
@@ -42,7 +42,8 @@ struct Active {
 impl Drop for Active {
     fn drop(&mut self) {
         self.instance.close();
-        reaper::look();
+        // In a callback, which is no place to drop a heap, that is left to the next look.
+        ReapTask.run();
     }
 }
 

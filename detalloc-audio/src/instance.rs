@@ -166,13 +166,16 @@ impl Instance {
             Err(refusal) => refusal,
         };
         // SAFETY: as above.
-        let found = unsafe { self.extras.allocate(layout, refusal) };
-        if found.is_ok() {
-            self.counts.topped_up.up();
-        } else {
-            self.counts.refused.up();
+        match unsafe { self.extras.allocate(layout) } {
+            Some(found) => {
+                self.counts.topped_up.up();
+                Ok(found)
+            }
+            None => {
+                self.counts.refused.up();
+                Err(refusal)
+            }
         }
-        found
     }
 
     /// See [`RtHeap::refuse_nth`](crate::RtHeap::refuse_nth).

@@ -134,7 +134,10 @@ fn end_what_is_over(ask: bool) {
             Err(TryLockError::WouldBlock) => return,
         };
         ASKED.store(false, Ordering::SeqCst);
-        chores.append(&mut lock(&ARRIVED));
+        // Who holds that lock may be this very thread, adding a chore.
+        if let Ok(mut arrived) = ARRIVED.try_lock() {
+            chores.append(&mut arrived);
+        }
         chores.retain_mut(|chore| !chore.is_over());
     }
 }

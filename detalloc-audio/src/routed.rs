@@ -46,6 +46,9 @@ use std::alloc::GlobalAlloc;
 /// builds, the compiler says that this one *conflicts with global allocator in: nice_plug*: leave that feature out, and
 /// declare `Routed::strict` instead, which checks the same and says where.
 ///
+/// It is made to be the global allocator, or to lie right below it: the reaper frees what it has deferred through the global
+/// one.
+///
 /// Where blocks cannot be told apart by their addresses (32-bit systems, Windows, a limit on addresses), nothing is
 /// contained: all of it counts as uncontained.
 #[derive(Debug)]

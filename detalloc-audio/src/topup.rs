@@ -1,7 +1,7 @@
 //! More memory while it is running: regions that the reaper adds before a pool runs dry.
 //!
-//! Off unless the budget asks for it. The reaper looks at the counts, builds and touches a region with as many blocks again
-//! of every class that is low or could not serve a request, and publishes it in the next of a few places. The audio side looks there only when the
+//! Off unless the budget asks for it. The reaper looks at the counts, builds and touches a region that doubles
+//! every class that is low or could not serve a request, and publishes it in the next of a few places. The audio side looks there only when the
 //! regions that it knows have refused: a load, no system call, nothing to wait for. Regions that were added stay until the
 //! heap is reconfigured or gone.
 
@@ -12,12 +12,11 @@ use crate::{
     shared::{Family, Shared},
 };
 use core::{alloc::Layout, ptr::NonNull};
-use detalloc::{AllocError, Config, PoolConfig, Stats};
+use detalloc::{Config, PoolConfig, Room, Stats};
 use std::sync::{Arc, OnceLock};
 
-/// How many regions the reaper adds at most: a bound on what an allocation tries, and with each as large as the first a
-/// fivefold heap.
-const MOST: usize = 4;
+/// How many regions the reaper adds at most: a bound on what an allocation tries. Each doubles the classes that it is for.
+const MOST: usize = 8;
 
 /// The regions that were added, in order.
 #[derive(Default)]
@@ -32,29 +31,22 @@ impl Extras {
     ///
     /// # Safety
     /// As [`Shared::allocate`].
-    pub(crate) unsafe fn allocate(
-        &self,
-        layout: Layout,
-        mut refusal: AllocError,
-    ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
-        for region in self.iter() {
+    pub(crate) unsafe fn allocate(&self, layout: Layout) -> Option<(NonNull<Shared>, NonNull<u8>)> {
+        self.iter().find_map(|region| {
             // SAFETY: the caller's promise; the owner of an instance is that of all its regions.
-            match unsafe { region.allocate(layout) } {
-                Ok(block) => return Ok((NonNull::from(region), block)),
-                Err(error) => refusal = error,
-            }
-        }
-        Err(refusal)
+            let block = unsafe { region.allocate(layout) }.ok()?;
+            Some((NonNull::from(region), block))
+        })
     }
 
     /// Adds a region if a class wants one and there is a place for it. For the reaper.
     pub(crate) fn add(&self, main: &Shared, family: &Family, top_up: &mut TopUp) {
         let Some(place) = self.0.iter().find(|place| place.get().is_none()) else { return };
         let stats = main.meter().snapshot();
-        let mut free = vec![0; stats.pools().len()];
+        let mut room = vec![Room { free_blocks: 0, blocks: 0 }; stats.pools().len()];
         let regions = core::iter::once(main).chain(self.iter());
-        regions.for_each(|region| add_free(&mut free, &stats, &region.meter().snapshot()));
-        let pools = top_up.wanted(&stats, &free);
+        regions.for_each(|region| add_room(&mut room, &stats, &region.meter().snapshot()));
+        let pools = top_up.wanted(&stats, &room);
         let Ok(config) = Config::new(&pools) else { return };
         let Some(left) = top_up.left_bytes.checked_sub(config.layout().size()) else { return };
         let Some((region, lane)) = Shared::build(&config, Arc::clone(family)) else { return };
@@ -86,26 +78,29 @@ impl TopUp {
         self.left_bytes == 0
     }
 
-    /// As much again of the classes that are low, and of those that could not serve a request since the last look. A class
+    /// As much again as there is of the classes that are low, and of those that have no block left and could not serve a request since the last look. A class
     /// with so few blocks that low means none at all wants more by requests only: a single block that is in use all the
     /// time wants none.
-    fn wanted(&mut self, stats: &Stats, free: &[usize]) -> Vec<PoolConfig> {
+    fn wanted(&mut self, stats: &Stats, room: &[Room]) -> Vec<PoolConfig> {
         let unserved: Vec<_> = stats.pools().iter().map(|pool| pool.refused + pool.borrowed).collect();
         self.unserved.resize(unserved.len(), 0);
-        let wanted = stats.pools().iter().zip(free).enumerate().filter(|&(class, (pool, &free))| {
-            let low = self.low_water.is_low(1, pool.blocks) && self.low_water.is_low(free, pool.blocks);
-            low || unserved[class] != self.unserved[class]
+        let wanted = stats.pools().iter().zip(room).enumerate().filter(|&(class, (_, room))| {
+            let is_low = |free| self.low_water.is_low(free, room.blocks);
+            let is_wanted = room.free_blocks == 0 && unserved[class] != self.unserved[class];
+            is_wanted || (is_low(1) && is_low(room.free_blocks))
         });
-        let pools = wanted.map(|(_, (pool, _))| PoolConfig::new(pool.block_bytes, pool.blocks)).collect();
+        let pools = wanted.map(|(_, (pool, room))| PoolConfig::new(pool.block_bytes, room.blocks)).collect();
         self.unserved = unserved;
         pools
     }
 }
 
-/// Adds what is free in these pools to the counts of the first region's.
-fn add_free(free: &mut [usize], first: &Stats, stats: &Stats) {
-    for (free, pool) in free.iter_mut().zip(first.pools()) {
-        let same = stats.pools().iter().find(|other| other.block_bytes == pool.block_bytes);
-        *free += same.map_or(0, |other| other.blocks - other.used);
+/// Adds what these pools have to the classes of the first region.
+fn add_room(room: &mut [Room], first: &Stats, stats: &Stats) {
+    for (room, pool) in room.iter_mut().zip(first.pools()) {
+        if let Some(same) = stats.pools().iter().find(|other| other.block_bytes == pool.block_bytes) {
+            room.blocks += same.blocks;
+            room.free_blocks += same.blocks - same.used;
+        }
     }
 }

@@ -27,8 +27,11 @@ static GLOBAL: Routed = Routed::contain(Inner).on_violation(OnViolation::Count);
 
 const FREEING_THREADS: usize = 4;
 
+/// So many callbacks lie between one growth and the next.
+const GROWS_EVERY: usize = 500;
+
 /// Callbacks after which every place of the lanes to the other threads has been used.
-const WARM_UP: u64 = 2_000;
+const WARM_UP: usize = 2_000;
 
 /// How many there are of what has a destructor.
 static ALIVE: AtomicIsize = AtomicIsize::new(0);
@@ -72,11 +75,11 @@ enum Away {
 #[derive(Default)]
 struct State {
     grains: RtVec<RtBox<Tailed<u32, [f32]>>>,
-    events: RtQueue<u64>,
+    events: RtQueue<usize>,
     held: RtMap<u8, RtArc<Noted>>,
     label: RtString,
     /// Grows beyond what the budget says, slowly enough for the reaper to add memory.
-    grown: RtVec<RtBox<[u64; 100]>>,
+    grown: RtVec<RtBox<[usize; 100]>>,
 }
 
 /// What the loader sends and the callback retires.
@@ -84,7 +87,7 @@ type Loaded = Foreign<Arc<Noted>>;
 
 fn callback(
     rt: &Rt<'_>,
-    n: u64,
+    n: usize,
     state: &mut State,
     loaded: &mut HeapCons<Loaded>,
     away: &mut [HeapProd<Away>],
@@ -125,20 +128,20 @@ fn callback(
     let mut bytes = Vec::with_capacity(8);
     bytes.extend(text.bytes().cycle().take(60));
     // To one of the other threads, if it keeps up.
-    let lane = &mut away[(n % FREEING_THREADS as u64) as usize];
+    let lane = &mut away[n % FREEING_THREADS];
     if lane.vacant_len() >= 4 {
         let _ = lane.try_push(Away::Plain(rt.boxed([0.0; 16]).map_err(|refused| refused.refusal)?));
         let _ = lane.try_push(Away::Noted(rt.boxed(Noted::new(16)).map_err(|refused| refused.refusal)?));
         let _ = lane.try_push(Away::Shared(shared));
         let _ = lane.try_push(Away::Ordinary(bytes));
     }
-    if n % 500 == 499 && !state.grown.is_full() {
+    if n % GROWS_EVERY == GROWS_EVERY - 1 && !state.grown.is_full() {
         let large = rt.boxed([n; 100]).map_err(|refused| refused.refusal)?;
         let _ = state.grown.try_push(large);
     }
     // What the loader made is dropped here, and its last reference with it; every other time as ordinary code would.
     while let Some(value) = loaded.try_pop() {
-        if n % 2 == 0 { drop(value) } else { drop(value.into_inner()) }
+        if n.is_multiple_of(2) { drop(value) } else { drop(value.into_inner()) }
     }
     Ok(sum)
 }
@@ -161,18 +164,18 @@ struct Seen {
     switches: i64,
 }
 
-fn run(callbacks: u64) {
+fn run(callbacks: usize) {
     let budget = AudioBudget::new(48_000.0, 64)
         .scratch::<f32>(64)
         .slices::<u8>(64, 3_000)
         .slices::<u8>(192, 3_000)
         .slices::<RtBox<Tailed<u32, [f32]>>>(16, 1)
-        .events::<u64>(16)
-        .slices::<RtBox<[u64; 100]>>(16, 1)
-        .objects::<[u64; 100]>(4)
+        .events::<usize>(16)
+        .slices::<RtBox<[usize; 100]>>(16, 1)
+        .objects::<[usize; 100]>(4)
         .map::<u8, RtArc<Noted>>(16)
         .foreign(4_096)
-        .low_water_percent(50)
+        .low_water_percent(30)
         .top_up(16 << 20);
     let mut heap = RtHeap::new();
     heap.reconfigure(&budget).unwrap();
@@ -216,11 +219,15 @@ fn run(callbacks: u64) {
     let (mut seen, mut refusal) = (Seen::default(), None);
     for n in 0..callbacks {
         // As fast as it goes, callbacks outrun a reaper that looks every few milliseconds.
-        if n % 256 == 0 {
+        if n.is_multiple_of(256) {
             while meter.snapshot().used_bytes() * 4 > meter.snapshot().total_bytes() {
                 thread::sleep(Duration::from_millis(1));
                 heap.enter(|_| ());
             }
+        }
+        // What grows waits for the reaper in between, as music would.
+        if n.is_multiple_of(GROWS_EVERY) && n < 20 * GROWS_EVERY {
+            thread::sleep(Duration::from_millis(20));
         }
         let before = usage();
         let (result, counts) = heap_watch::watch(|| {
@@ -262,7 +269,7 @@ fn run(callbacks: u64) {
     );
     assert_eq!((seen, refusal), (Seen::default(), None));
     assert_eq!((counts.refused, counts.uncontained, counts.carried, counts.abandoned), (0, 0, 0, 0));
-    assert!(counts.contained as u64 >= 4 * callbacks, "ordinary code was contained");
+    assert!(counts.contained >= 4 * callbacks, "ordinary code was contained");
     assert!(counts.buried > 0 && counts.topped_up > 0, "and all the rest happened too");
     drop(heap);
     for _ in 0..1_000 {

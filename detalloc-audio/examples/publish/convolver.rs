@@ -1,7 +1,7 @@
 //! A convolution with the newest impulse response: all of it runs in the callback.
 
 use crate::{common::CHANNELS, tape::Tape};
-use detalloc_audio::{Published, Reader, Rt, RtVec};
+use detalloc_audio::{Published, Reader, Rt, RtVec, prefault};
 
 /// An impulse response. Its size is whatever it is: the callback never copies or frees one.
 pub struct Room {
@@ -31,7 +31,10 @@ pub struct Convolver {
 impl Convolver {
     pub fn new(tape: Tape, rooms: Reader<Room>) -> Self {
         let room = rooms.read();
-        Self { tape, rooms, room, history: vec![0.0; HISTORY], at: 0 }
+        let mut history = vec![0.0; HISTORY];
+        // Zeroes are promised, and the memory for them handed over when it is written.
+        prefault(&mut history);
+        Self { tape, rooms, room, history, at: 0 }
     }
 
     /// Adds to the output, in stereo. Over one block, a room fades into the next.
