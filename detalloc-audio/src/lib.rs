@@ -60,6 +60,7 @@ mod collected;
 mod counts;
 mod dead;
 mod deferred;
+mod denormals;
 #[cfg(feature = "fault-injection")]
 mod faults;
 mod foreign;
@@ -97,6 +98,7 @@ pub use crate::{
     boxed::RtBox,
     budget::{AudioBudget, BudgetError},
     collected::{Collected, Reaped},
+    denormals::FlushDenormals,
     foreign::Foreign,
     heap::RtHeap,
     map::RtMap,
