@@ -60,6 +60,8 @@ const VARIANTS: [Variant; 6] = [
             "--test",
             "routed",
             "--test",
+            "stall",
+            "--test",
             "stress",
             "--test",
             "violations",
