@@ -7,31 +7,23 @@
 //! Where no window can be had (32-bit systems, systems other than Linux, Android and macOS, a limit on addresses),
 //! regions come from the system heap and nothing is routed to them.
 
-#[cfg(not(all(
-    not(miri),
-    target_pointer_width = "64",
-    any(target_os = "linux", target_os = "android", target_os = "macos")
-)))]
-mod absent;
-#[cfg(all(
-    not(miri),
-    target_pointer_width = "64",
-    any(target_os = "linux", target_os = "android", target_os = "macos")
-))]
-mod mapped;
-
-#[cfg(not(all(
-    not(miri),
-    target_pointer_width = "64",
-    any(target_os = "linux", target_os = "android", target_os = "macos")
-)))]
-use absent as imp;
-#[cfg(all(
-    not(miri),
-    target_pointer_width = "64",
-    any(target_os = "linux", target_os = "android", target_os = "macos")
-))]
-use mapped as imp;
+#[cfg_attr(
+    all(
+        not(miri),
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android", target_os = "macos")
+    ),
+    path = "window/mapped.rs"
+)]
+#[cfg_attr(
+    not(all(
+        not(miri),
+        target_pointer_width = "64",
+        any(target_os = "linux", target_os = "android", target_os = "macos")
+    )),
+    path = "window/absent.rs"
+)]
+mod imp;
 
 use crate::shared::Shared;
 use core::{alloc::Layout, ptr::NonNull};
