@@ -54,6 +54,51 @@ mod budgets {
     use super::*;
 
     #[test]
+    fn none_of_something_is_an_error_that_names_it() {
+        let none = |budget: AudioBudget| budget.config().unwrap_err();
+        let budget = || AudioBudget::new(48_000.0, 64);
+        let voices = none(budget().voices(0, |voice| voice.objects::<u64>(1)));
+        assert!(matches!(voices, BudgetError::Zero { what: "voices" }));
+        assert_eq!(voices.to_string(), "the budget asks for none of voices; leave it out");
+        assert!(matches!(none(budget().objects::<u64>(0)), BudgetError::Zero { what: "u64" }));
+    }
+
+    #[test]
+    fn a_voice_may_need_several_things_and_buffers() {
+        let budget = AudioBudget::new(48_000.0, 64)
+            .voices(3, |voice| voice.objects::<[u64; 2]>(2).slices::<f32>(64, 1).scratch::<f32>(64));
+        let mut heap = RtHeap::new();
+        heap.reconfigure(&budget).unwrap();
+        let blocks: Vec<_> =
+            heap.config().unwrap().pools().iter().map(|pool| (pool.block_bytes, pool.blocks)).collect();
+        assert_eq!(blocks, [(16, 6), (256, 3)]);
+        heap.enter(|rt| assert_eq!((0..4).filter(|_| rt.scratch(64, 0.0_f32).is_ok()).count(), 3));
+    }
+
+    #[test]
+    fn what_was_recorded_is_added_to_the_rest() {
+        use detalloc_audio::PoolConfig;
+        let budget = AudioBudget::new(48_000.0, 64)
+            .objects::<u64>(4)
+            .recorded(&[PoolConfig::new(16, 10), PoolConfig::new(96, 2)]);
+        let config = budget.config().unwrap();
+        let blocks: Vec<_> = config.pools().iter().map(|pool| (pool.block_bytes, pool.blocks)).collect();
+        assert_eq!(blocks, [(16, 14), (96, 2)]);
+    }
+
+    #[test]
+    fn more_than_the_system_has_is_refused_with_the_bytes_and_what_they_are_for() {
+        let budget = AudioBudget::new(48_000.0, 64).slices::<u8>(1 << 24, 1 << 24).objects::<u64>(1);
+        let mut heap = RtHeap::new();
+        let error = heap.reconfigure(&budget).unwrap_err();
+        assert!(
+            matches!(error, BudgetError::OutOfMemory { bytes, what: "[u8]" } if bytes >= 1 << 48),
+            "{error}"
+        );
+        assert!(heap.meter().is_none(), "the heap stays as it was");
+    }
+
+    #[test]
     fn one_that_cannot_be_met_says_why_and_changes_nothing() {
         let mut heap = heap_for(|budget| budget.objects::<u64>(1));
         let fine = AudioBudget::new(48_000.0, 64).objects::<u64>(1);
