@@ -121,8 +121,6 @@ const VARIANTS: [Variant; 6] = [
             "--test",
             "pressure",
             "--test",
-            "publish",
-            "--test",
             "routed",
             "--test",
             "sanitizers",
