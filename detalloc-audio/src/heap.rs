@@ -27,13 +27,13 @@ use std::fmt;
 /// To enter another heap inside a callback is possible, but its [`Rt`] refuses everything with [`Refusal::Nested`].
 #[derive(Default)]
 pub struct RtHeap {
-    active: Option<Active>,
+    pub(crate) active: Option<Active>,
     /// No thread is wanted: a `ReapTask` does the reaper's work.
     by_task: bool,
 }
 
-struct Active {
-    instance: Held,
+pub(crate) struct Active {
+    pub(crate) instance: Held,
     plan: Plan,
     /// Goes last: what a callback has dropped may hold heaps of its own.
     _membership: Option<Membership>,

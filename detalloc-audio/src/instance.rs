@@ -56,7 +56,8 @@ pub(crate) struct Instance {
     foreign: UnsafeCell<LaneIn<Leaving>>,
     scratch: UnsafeCell<Arena<'static>>,
     /// What `scratch` is cut from.
-    _scratch_memory: Memory,
+    #[cfg_attr(not(feature = "realtime"), allow(dead_code, reason = "kept for its drop"))]
+    pub(crate) scratch_memory: Memory,
     dead: Dead,
     pub(crate) counts: Counts,
     pub(crate) timing: Timing,
@@ -88,7 +89,7 @@ impl Instance {
             extras: Extras::default(),
             foreign: UnsafeCell::new(producer),
             scratch: UnsafeCell::new(Arena::new(scratch)),
-            _scratch_memory: scratch_memory,
+            scratch_memory,
             dead: Dead::new(),
             counts: Counts::default(),
             timing: Timing::default(),

@@ -13,10 +13,11 @@
 //! - **Ordinary code is contained**: with [`Routed`] as the global allocator, what any crate allocates in a callback comes
 //!   from the pools as well, in release builds too.
 //! - **Debug builds and tests prove it**: there `enter` runs under `assert_no_alloc`, and any use of the system heap
-//!   aborts if [`AllocDisabler`], or [`Routed`] in strict mode, which also says where, is the global allocator.
+//!   aborts if [`AllocDisabler`], or [`Routed`] in strict mode, which also says where, is the global allocator. With the feature
+//!   `prove`, `prove_rt` counts in any build what a callback does that it must not.
 //!
 //! What the audio thread pays is counted (`cargo test --release -p detalloc-audio --test instructions -- --nocapture`;
-//! x86-64, rustc 1.95.0): to enter and leave 57 instructions with the extensions of x86-64-v3 and 59 without, a box of a plain
+//! x86-64, rustc 1.95.0): to enter and leave 58 instructions with the extensions of x86-64-v3 and 60 without, a box of a plain
 //! value, made and dropped, 88 and 96, a deferred drop 60 and 62.
 //!
 //! ```
@@ -68,12 +69,18 @@ mod guard;
 mod heap;
 mod inside;
 mod instance;
+#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos")))]
+mod locked;
 mod map;
 mod meter;
 mod prefault;
 mod pressure;
+#[cfg(feature = "prove")]
+pub mod prove;
 mod publish;
 mod queue;
+#[cfg(feature = "realtime")]
+mod realtime;
 mod reaper;
 mod refused;
 mod region_chore;
@@ -93,6 +100,8 @@ mod visits;
 pub mod widen;
 mod window;
 
+#[cfg(feature = "realtime")]
+pub use crate::realtime::{NotPromoted, Promoted, promote_thread};
 pub use crate::{
     arc::RtArc,
     boxed::RtBox,
@@ -117,6 +126,8 @@ pub use crate::{
     violation::OnViolation,
 };
 pub use assert_no_alloc::AllocDisabler;
+#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos")))]
+pub use detalloc::memory::Locked;
 pub use detalloc::{AllocError, PoolConfig, PoolStats};
 
 /// The README's examples, compiled and run.

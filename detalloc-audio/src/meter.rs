@@ -53,6 +53,27 @@ impl Meter {
     }
 }
 
+/// What should not happen in a callback, as counted so far.
+#[cfg(feature = "prove")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mishaps {
+    pub(crate) refused: usize,
+    pub(crate) contained: usize,
+    pub(crate) abandoned: usize,
+}
+
+#[cfg(feature = "prove")]
+impl Meter {
+    pub(crate) fn mishaps(&self) -> Mishaps {
+        let counts = &self.instance.counts;
+        Mishaps {
+            refused: counts.refused.get(),
+            contained: counts.contained.get(),
+            abandoned: counts.abandoned.get(),
+        }
+    }
+}
+
 impl fmt::Debug for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Meter").field(&self.snapshot()).finish()

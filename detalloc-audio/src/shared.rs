@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     in_window: bool,
     /// Last, so that it goes last.
-    region: Memory,
+    pub(crate) region: Memory,
 }
 
 // SAFETY: `heap` and `lane` are the only parts that are not `Sync`, and (A2) says who touches them.

@@ -2,15 +2,11 @@
 #![cfg(target_os = "linux")]
 
 use detalloc_audio::{AudioBudget, RtHeap};
+use thread_watch::Usage;
 
 /// Page faults of this thread so far that needed no disk.
-fn minor_faults() -> i64 {
-    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
-    unsafe {
-        let mut usage: libc::rusage = core::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
-        usage.ru_minflt
-    }
+fn minor_faults() -> u64 {
+    Usage::of_this_thread().unwrap().minor_faults
 }
 
 struct Dropped([u8; 16_000]);
@@ -22,7 +18,7 @@ impl Drop for Dropped {
 }
 
 /// Uses every block of a new heap and every place of its lane, and says how many faults that took.
-fn faults_of_a_burst() -> i64 {
+fn faults_of_a_burst() -> u64 {
     let mut heap = RtHeap::new();
     let budget = AudioBudget::new(48_000.0, 64).objects::<Dropped>(600).slices::<u8>(5_000, 333);
     heap.reconfigure(&budget).unwrap();

@@ -17,6 +17,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use thread_watch::Usage;
 
 #[global_allocator]
 static GLOBAL: Routed = Routed::contain(Inner).on_violation(OnViolation::Count);
@@ -34,19 +35,14 @@ fn block(n: usize) -> Vec<u8> {
     vec![1; 2_000 + (n * 677) % 60_000]
 }
 
-/// Voluntary context switches of this thread.
-fn switches() -> i64 {
-    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
-    unsafe {
-        let mut usage: libc::rusage = core::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
-        usage.ru_nvcsw
-    }
+/// Voluntary context switches of this thread so far.
+fn switches() -> u64 {
+    Usage::of_this_thread().unwrap().voluntary_switches
 }
 
 #[derive(Debug, Default)]
 struct Seen {
-    switches: i64,
+    switches: u64,
     misses: usize,
     longest: Duration,
 }

@@ -6,7 +6,7 @@
 
 use detalloc_audio::{
     AudioBudget, Foreign, Inner, OnViolation, Publish, ReapTask, Refusal, Routed, Rt, RtArc, RtBox, RtHeap,
-    RtMap, RtQueue, RtString, RtVec, Tailed, unsize,
+    RtMap, RtQueue, RtString, RtVec, Tailed, prove::Proof, unsize,
 };
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
@@ -146,24 +146,6 @@ fn callback(
     Ok(sum)
 }
 
-/// Minor faults and voluntary context switches of this thread.
-fn usage() -> (i64, i64) {
-    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
-    unsafe {
-        let mut usage: libc::rusage = core::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage), 0);
-        (usage.ru_minflt, usage.ru_nvcsw)
-    }
-}
-
-#[derive(Debug, Default, PartialEq)]
-struct Seen {
-    allocations: u64,
-    frees: u64,
-    faults: i64,
-    switches: i64,
-}
-
 fn run(callbacks: usize) {
     let budget = AudioBudget::new(48_000.0, 64)
         .scratch::<f32>(64)
@@ -213,10 +195,11 @@ fn run(callbacks: usize) {
         })
     };
 
-    heap_watch::prepare();
     let meter = heap.meter().unwrap();
+    // The first callbacks touch the stack and the lanes of this test.
+    let mut proof = Proof::new().warm_up(WARM_UP).heap(&heap).containments_are_meant();
     let mut state = State::default();
-    let (mut seen, mut refusal) = (Seen::default(), None);
+    let mut refusal = None;
     for n in 0..callbacks {
         // As fast as it goes, callbacks outrun a reaper that looks every few milliseconds.
         if n.is_multiple_of(256) {
@@ -229,8 +212,7 @@ fn run(callbacks: usize) {
         if n.is_multiple_of(GROWS_EVERY) && n < 20 * GROWS_EVERY {
             thread::sleep(Duration::from_millis(20));
         }
-        let before = usage();
-        let (result, counts) = heap_watch::watch(|| {
+        let result = proof.callback(|| {
             heap.enter(|rt| {
                 let now = reader.read();
                 let result = callback(rt, n, &mut state, &mut loaded, &mut away);
@@ -238,14 +220,6 @@ fn run(callbacks: usize) {
                 result
             })
         });
-        let (after, counts) = (usage(), counts.unwrap());
-        // The first callbacks touch the stack and the lanes of this test.
-        if n >= WARM_UP {
-            seen.allocations += counts.allocs;
-            seen.frees += counts.frees;
-            seen.faults += after.0 - before.0;
-            seen.switches += after.1 - before.1;
-        }
         refusal = refusal.or(result.err());
     }
     heap.enter(|_| state = State::default());
@@ -255,8 +229,9 @@ fn run(callbacks: usize) {
     drop((loaded, reader, away));
 
     let counts = meter.snapshot();
+    let report = proof.report();
     println!(
-        "{callbacks} callbacks: {seen:?}, refusal {refusal:?}, refused {}, contained {}, uncontained {}, buried {}, \
+        "{report}refusal {refusal:?}, refused {}, contained {}, uncontained {}, buried {}, \
          topped up {}, carried {}, abandoned {}; longest {:?}",
         counts.refused,
         counts.contained,
@@ -267,7 +242,8 @@ fn run(callbacks: usize) {
         counts.abandoned,
         counts.callbacks.longest
     );
-    assert_eq!((seen, refusal), (Seen::default(), None));
+    report.assert_clean();
+    assert_eq!(refusal, None);
     assert_eq!((counts.refused, counts.uncontained, counts.carried, counts.abandoned), (0, 0, 0, 0));
     assert!(counts.contained >= 4 * callbacks, "ordinary code was contained");
     assert!(counts.buried > 0 && counts.topped_up > 0, "and all the rest happened too");

@@ -2,8 +2,10 @@
 //!
 //! Its parts are called one by one instead of its command line, because that takes the outermost folder with a
 //! `Cargo.toml` as the workspace, which is wrong for a checkout inside another one. A bundle that already holds what
-//! was built is left alone: a process that has it loaded would die if its file changed underneath.
+//! was built is left alone: a process that has it loaded would die if its file changed underneath. Processes that bundle
+//! at the same time take turns, so that none loads what another is just writing.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::cli::BundleArgs;
@@ -63,6 +65,7 @@ pub fn bundle(workspace: &Workspace, plugin: &str, release: bool) -> Result<Bund
     nice_plug_xtask::build(&[plugin.to_owned()], &options)
         .map_err(|error| Failure::CannotRun(format!("{plugin}: {error:#}")))?;
 
+    let _turn = Turn::wait(&workspace.target.join("bundled"))?;
     let built = workspace.target.join(if release { "release" } else { "debug" }).join(library_name(plugin));
     let up_to_date = [Format::Clap, Format::Vst3]
         .into_iter()
@@ -86,6 +89,21 @@ fn same_bytes(one: &Path, other: &Path) -> bool {
             matches!((std::fs::read(one), std::fs::read(other)), (Ok(a), Ok(b)) if a == b)
         }
         _ => false,
+    }
+}
+
+/// The only process that writes bundles, until dropped.
+struct Turn {
+    _lock: File,
+}
+
+impl Turn {
+    fn wait(bundled: &Path) -> Result<Self, Failure> {
+        std::fs::create_dir_all(bundled).map_err(|error| Failure::file(bundled, error))?;
+        let path = bundled.join(".lock");
+        let lock = File::create(&path).map_err(|error| Failure::file(&path, error))?;
+        lock.lock().map_err(|error| Failure::file(&path, error))?;
+        Ok(Turn { _lock: lock })
     }
 }
 

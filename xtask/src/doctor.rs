@@ -98,7 +98,7 @@ fn machine() {
         }
     }
 
-    if heap_watch::available() {
+    if thread_watch::available() {
         line(&Finding::Good, "heap watch", "system heap calls of the audio thread are counted (glibc)");
     } else {
         line(

@@ -56,6 +56,8 @@ const VARIANTS: [Variant; 6] = [
             "--test",
             "instructions",
             "--test",
+            "prove",
+            "--test",
             "publish",
             "--test",
             "routed",
@@ -75,7 +77,7 @@ const VARIANTS: [Variant; 6] = [
             "-p",
             "detalloc-audio",
             "--features",
-            "cpal,fault-injection,jack,nice-plug",
+            "cpal,fault-injection,jack,nice-plug,realtime",
             "--lib",
             "--test",
             "adapter",
@@ -83,6 +85,8 @@ const VARIANTS: [Variant; 6] = [
             "injection",
             "--test",
             "jack",
+            "--test",
+            "locked",
             "--test",
             "nice_plug",
             "--test",
@@ -168,7 +172,7 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
         }
         suite.run_doc_tests(&["-p", "detalloc", "--features", FEATURES]);
     }
-    if !heap_watch::available() {
+    if !thread_watch::available() {
         suite
             .not_run
             .push("system heap calls of the audio thread: only glibc on Linux lets them be counted".into());

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{CONFIG, PARAMETERS, Rig, in_both_formats, off, on, set, turn};
+use common::{CONFIG, PARAMETERS, Rig, assert_off_the_heap, in_both_formats, off, on, set, turn};
 use xtask::demo::sample_state;
 use xtask::host::{Action, Config, Event, Format, Instance};
 
@@ -146,8 +146,7 @@ fn a_thousand_notes_in_one_block() {
             let offs: Vec<Event> = (0..128).map(|key| off(0, key)).collect();
             rig.play(64, &offs);
         }
-        rig.probe.finish_thread();
-        assert!(!rig.probe.touched_heap(), "{:#?}", rig.probe.guilty());
+        assert_off_the_heap(&rig.probe);
         rig.check_alive();
     });
 }
@@ -300,7 +299,6 @@ fn instances_that_play_on_threads_of_their_own() {
             .map(|mut processor| {
                 std::thread::spawn(move || {
                     let mut probe = xtask::host::Probe::new(u64::MAX);
-                    probe.prepare_thread();
                     let input = [0.1; 64];
                     for block in 0..2000_u64 {
                         let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
@@ -314,8 +312,7 @@ fn instances_that_play_on_threads_of_their_own() {
                         processor.process(block, &mut probe).expect("it processes");
                         assert!(left.iter().all(|sample| sample.is_finite()));
                     }
-                    probe.finish_thread();
-                    assert!(!probe.touched_heap(), "{:#?}", probe.guilty());
+                    assert_off_the_heap(&probe);
                     processor
                 })
             })

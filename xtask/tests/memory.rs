@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::{CONFIG, Rig, in_both_formats, off, on, set};
-use xtask::host::{Event, Format, resident_bytes};
+use common::{CONFIG, Rig, assert_off_the_heap, in_both_formats, off, on, set};
+use xtask::host::{AudioThread, Event, Format, resident_bytes};
 
 /// As dense as it gets: every parameter that makes grains at its most, and more keys than voices.
 fn storm(round: u64) -> Vec<Event> {
@@ -20,18 +20,8 @@ fn storm(round: u64) -> Vec<Event> {
 }
 
 fn check_quiet(rig: &mut Rig) {
-    rig.probe.finish_thread();
-    let thread = rig.probe.audio_thread();
-    let stacks: Vec<String> = rig
-        .probe
-        .guilty()
-        .iter()
-        .flat_map(|touch| {
-            std::iter::once(touch.kind.to_string())
-                .chain(touch.frames().into_iter().map(|frame| frame.to_string()))
-        })
-        .collect();
-    assert!(!rig.probe.touched_heap(), "{thread:?}\n{}", stacks.join("\n"));
+    assert_off_the_heap(&rig.probe);
+    let thread = AudioThread::of(&rig.probe.report());
     assert!(thread.voluntary_switches.is_none_or(|switches| switches == 0), "{thread:?}");
     // A kernel may take a page away and give it back at any time; a plugin that touches fresh memory faults all along.
     let tolerated = rig.probe.callbacks() / 1000;

@@ -4,6 +4,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
+use thread_watch::Usage;
 
 /// The first callbacks also meet the code for the first time.
 pub const WARM_UP: usize = 16;
@@ -37,17 +38,6 @@ impl Tally {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn minor_faults() -> Option<u64> {
-    // SAFETY: all zeroes is a valid `rusage`, which the call fills.
-    unsafe {
-        let mut usage: libc::rusage = core::mem::zeroed();
-        (libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) == 0)
-            .then(|| u64::try_from(usage.ru_minflt).unwrap_or_default())
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn minor_faults() -> Option<u64> {
-    None
+    Usage::of_this_thread().map(|usage| usage.minor_faults)
 }

@@ -88,7 +88,7 @@ impl MappedRegion {
             advise_huge_pages(&mut mapping);
         }
         populate(&mut mapping);
-        let locked = if options.lock { lock(&mut mapping) } else { Locked::NotAsked };
+        let locked = if options.lock { lock(&*mapping) } else { Locked::NotAsked };
         mapping.got = Got::of(&mapping, locked);
         Ok(mapping)
     }
@@ -123,15 +123,16 @@ impl Drop for MappedRegion {
     }
 }
 
-/// Locks the pages of a region that is already there, so that they are never paged out, and brings them in. They stay
-/// locked until they are unmapped, also when they serve something else by then.
+/// Locks the pages of a region that is already there, in use or not, so that they are never paged out, and brings them in.
+/// They stay locked until they are unmapped, also when they serve something else by then.
 ///
 /// # Time complexity
 /// Linear in the size. Not for real-time paths.
-pub fn lock(region: &mut [MaybeUninit<u8>]) -> Locked {
+pub fn lock(region: *const [MaybeUninit<u8>]) -> Locked {
     let page = page_bytes();
-    let before = region.as_ptr().addr() % page;
-    let start = region.as_mut_ptr().wrapping_byte_sub(before);
+    let start: *const MaybeUninit<u8> = region.cast();
+    let before = start.addr() % page;
+    let start = start.wrapping_byte_sub(before);
     // SAFETY: locking changes no memory; the kernel checks the range. No access goes through `start`.
     if unsafe { libc::mlock(start.cast(), before + region.len()) } == 0 {
         return Locked::Yes;

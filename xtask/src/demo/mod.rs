@@ -205,7 +205,7 @@ fn verdict(renders: &[Render; 2], report: &Report) -> Result<(), Failure> {
     let mut faults = Vec::new();
     for (render, figures) in renders.iter().zip(&report.formats) {
         let name = render.format.name();
-        if render.probe.touched_heap() {
+        if figures.audio_thread.touched_heap() {
             explain(render);
             faults.push(format!("{name}: the audio thread touched the system heap after warm-up"));
         }
@@ -216,28 +216,13 @@ fn verdict(renders: &[Render; 2], report: &Report) -> Result<(), Failure> {
     if faults.is_empty() { Ok(()) } else { Err(Failure::Check(faults.join("; "))) }
 }
 
-/// Says in which calls the heap was touched. Frames of the standard library are left out, and touches from the same
-/// place are told once.
+/// Says in which calls the heap was touched.
 fn explain(render: &Render) {
-    let first = render.probe.guilty_callback().unwrap_or_default();
-    eprintln!("{}: system heap touched, first in callback {first}:", render.format.name());
-    let mut told: Vec<Vec<String>> = Vec::new();
-    for touch in render.probe.guilty() {
-        let stack: Vec<String> = touch
-            .frames()
-            .iter()
-            .filter(|frame| frame.place.as_ref().is_none_or(|(file, _)| !file.starts_with("library/")))
-            .map(ToString::to_string)
-            .collect();
-        if told.contains(&stack) {
-            continue;
-        }
-        eprintln!("  {}", touch.kind);
-        stack.iter().for_each(|frame| eprintln!("    {frame}"));
-        told.push(stack);
-    }
-    match render.probe.further_touches() {
-        0 => {}
-        further => eprintln!("  and at least {further} more"),
-    }
+    let report = render.probe.report();
+    let first = report.allocations.first.into_iter().chain(report.frees.first).min().unwrap_or_default();
+    eprintln!(
+        "{}: system heap touched, first in callback {first}:\n{}",
+        render.format.name(),
+        report.stacks()
+    );
 }

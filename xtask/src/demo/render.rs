@@ -156,7 +156,6 @@ impl Player {
         done: &AtomicU64,
     ) -> Result<(), HostError> {
         touch_stack();
-        self.probe.prepare_thread();
         let begin = Instant::now();
         let frames_per_block = self.block[0].len();
         let [left, right] = &mut self.output;
@@ -189,7 +188,6 @@ impl Player {
             start = end;
             done.store(start, Ordering::Relaxed);
         }
-        self.probe.finish_thread();
         self.processor.stop();
         Ok(())
     }

@@ -95,7 +95,7 @@ impl FormatReport {
             stolen: render.report.stolen,
             peak_db: (peak > 0.0).then(|| 20.0 * f64::from(peak).log10()),
             not_finite: number::length(not_finite),
-            audio_thread: probe.audio_thread(),
+            audio_thread: AudioThread::of(&probe.report()),
             classes: render.report.classes.clone(),
         }
     }
@@ -127,7 +127,7 @@ impl Report {
             differing_samples: difference.samples,
             max_difference: difference.max,
             realtime,
-            warm_up_callbacks: WARM_UP_CALLBACKS,
+            warm_up_callbacks: number::length(WARM_UP_CALLBACKS),
             formats,
         }
     }

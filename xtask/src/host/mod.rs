@@ -9,7 +9,7 @@
 mod clap;
 mod probe;
 mod report;
-mod usage;
+mod resident;
 mod vst3;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use thiserror::Error;
 pub use clap::{ClapInstance, ClapProcessor};
 pub use probe::{AudioThread, Probe, WARM_UP_CALLBACKS};
 pub use report::{InstanceReport, Library, PluginReport, PoolReport, SourceReport};
-pub use usage::{Usage, resident_bytes};
+pub use resident::resident_bytes;
 pub use vst3::{Vst3Instance, Vst3Processor};
 
 /// A plugin format.

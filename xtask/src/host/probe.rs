@@ -1,20 +1,17 @@
 //! Measures what happens inside a plugin's process calls on the audio thread: how long they take, what they do to the
 //! system heap, faults and context switches.
 //!
-//! A probe allocates when it is made and not afterwards. The counters are read just before and just after the call,
-//! nothing of the host's own lies between. The first [`WARM_UP_CALLBACKS`] calls are timed but their counters are
+//! A probe allocates when it is made and not afterwards. What real-time code must not do is counted by
+//! [`detalloc_audio::prove`]: nothing of the host's own lies between. The first [`WARM_UP_CALLBACKS`] calls are timed but their counters are
 //! left out: host and plugin may set themselves up in them.
 
 use std::time::Instant;
 
+use detalloc_audio::prove::{Proof, Report};
 use hdrhistogram::Histogram;
-use heap_watch::{Counts, Touch};
-
-use super::usage::Usage;
-use crate::number::length;
 
 /// How many callbacks are warm-up.
-pub const WARM_UP_CALLBACKS: u64 = 100;
+pub const WARM_UP_CALLBACKS: usize = 100;
 
 /// The longest call that is told apart from longer ones, in nanoseconds.
 const LONGEST_NS: u64 = 60_000_000_000;
@@ -40,11 +37,7 @@ pub struct Probe {
     misses: u64,
     busy_ns: u64,
     times_ns: Histogram<u64>,
-    heap_available: bool,
-    heap: Option<Counts>,
-    usage: Option<Usage>,
-    guilty_callback: Option<u64>,
-    guilty: Vec<Touch>,
+    proof: Proof,
 }
 
 impl Probe {
@@ -68,66 +61,23 @@ impl Probe {
             misses: 0,
             busy_ns: 0,
             times_ns,
-            heap_available: heap_watch::available(),
-            heap: None,
-            usage: None,
-            guilty_callback: None,
-            guilty: Vec::new(),
+            proof: Proof::new().warm_up(WARM_UP_CALLBACKS),
         }
-    }
-
-    /// Does once per thread what the first measured call would otherwise do inside its measured section.
-    pub fn prepare_thread(&self) {
-        heap_watch::prepare();
-        heap_watch::discard_touches();
-        let _ = Usage::of_this_thread();
-        let _ = Instant::now();
     }
 
     /// Runs one process call and measures it.
     pub fn call<R>(&mut self, process: impl FnOnce() -> R) -> R {
-        let usage_before = Usage::of_this_thread();
-        let start = Instant::now();
-        let (result, heap) = heap_watch::watch(process);
-        let elapsed = start.elapsed();
-        let usage_after = Usage::of_this_thread();
-
+        let (elapsed, result) = self.proof.callback(|| {
+            let start = Instant::now();
+            let result = process();
+            (start.elapsed(), result)
+        });
         let elapsed_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
         self.times_ns.saturating_record(elapsed_ns);
         self.busy_ns = self.busy_ns.saturating_add(elapsed_ns);
         self.misses += u64::from(elapsed_ns > self.deadline_ns);
         self.callbacks += 1;
-        if self.callbacks <= WARM_UP_CALLBACKS {
-            heap_watch::discard_touches();
-        } else {
-            self.count(usage_before, usage_after, heap);
-        }
         result
-    }
-
-    fn count(&mut self, before: Option<Usage>, after: Option<Usage>, heap: Option<Counts>) {
-        if let (Some(before), Some(after)) = (before, after) {
-            let sum = self.usage.get_or_insert_default();
-            sum.minor_faults += after.minor_faults - before.minor_faults;
-            sum.voluntary_switches += after.voluntary_switches - before.voluntary_switches;
-        }
-        if let (true, Some(heap)) = (self.heap_available, heap) {
-            let sum = self.heap.get_or_insert_default();
-            sum.allocs += heap.allocs;
-            sum.frees += heap.frees;
-            if heap != Counts::default() {
-                self.guilty_callback.get_or_insert(self.callbacks);
-            }
-        }
-    }
-
-    /// Collects the stacks of this thread's heap touches. Call it on the audio thread after the last call.
-    ///
-    /// # Time complexity
-    ///
-    /// Allocates.
-    pub fn finish_thread(&mut self) {
-        self.guilty.extend(heap_watch::take_touches());
     }
 
     /// How many calls were made.
@@ -160,35 +110,26 @@ impl Probe {
         if self.times_ns.is_empty() { 0 } else { self.times_ns.max() }
     }
 
-    /// What the audio thread did after warm-up.
-    pub fn audio_thread(&self) -> AudioThread {
+    /// What the calls after warm-up did that a real-time thread must not.
+    pub fn report(&self) -> Report {
+        self.proof.report()
+    }
+}
+
+impl AudioThread {
+    /// The figures of a report.
+    pub fn of(report: &Report) -> Self {
         AudioThread {
-            allocs: self.heap.map(|heap| heap.allocs),
-            frees: self.heap.map(|heap| heap.frees),
-            minor_faults: self.usage.map(|usage| usage.minor_faults),
-            voluntary_switches: self.usage.map(|usage| usage.voluntary_switches),
+            allocs: report.allocations.count,
+            frees: report.frees.count,
+            minor_faults: report.minor_faults.count,
+            voluntary_switches: report.voluntary_switches.count,
         }
     }
 
-    /// Whether the system heap was touched after warm-up, as far as this platform can tell.
+    /// Whether the system heap was touched, as far as this platform can tell.
     pub fn touched_heap(&self) -> bool {
-        self.heap.is_some_and(|heap| heap != Counts::default())
-    }
-
-    /// The first callback after warm-up that touched the system heap, counted from 1.
-    pub fn guilty_callback(&self) -> Option<u64> {
-        self.guilty_callback
-    }
-
-    /// The first touches of the system heap after warm-up, with their stacks.
-    pub fn guilty(&self) -> &[Touch] {
-        &self.guilty
-    }
-
-    /// How many touches there were beyond those of [`Probe::guilty`].
-    pub fn further_touches(&self) -> u64 {
-        let touches = self.heap.map_or(0, |heap| heap.allocs.max(heap.frees));
-        touches.saturating_sub(length(self.guilty.len()))
+        self.allocs.is_some_and(|allocs| allocs > 0) || self.frees.is_some_and(|frees| frees > 0)
     }
 }
 
@@ -196,63 +137,21 @@ impl Probe {
 mod tests {
     use super::*;
 
-    fn probed(callbacks: u64, mut body: impl FnMut(u64)) -> Probe {
-        let mut probe = Probe::new(1_000_000_000);
-        probe.prepare_thread();
-        for callback in 1..=callbacks {
-            probe.call(|| body(callback));
-        }
-        probe.finish_thread();
-        probe
-    }
-
-    fn plant() {
-        drop(std::hint::black_box(Box::new(1_u64)));
-    }
-
     #[test]
-    fn warm_up_is_not_counted() {
-        let probe = probed(WARM_UP_CALLBACKS + 5, |callback| {
-            if callback <= WARM_UP_CALLBACKS {
-                plant();
-            }
-        });
-        assert!(!probe.touched_heap());
-        assert!(probe.guilty().is_empty());
-        assert_eq!(probe.callbacks(), WARM_UP_CALLBACKS + 5);
+    fn warm_up_is_timed_but_not_counted() {
+        let mut probe = Probe::new(1_000_000_000);
+        for callback in 0..WARM_UP_CALLBACKS + 5 {
+            probe.call(|| _ = (callback < WARM_UP_CALLBACKS).then(|| std::hint::black_box(Box::new(1_u64))));
+        }
+        assert_eq!((probe.callbacks(), probe.report().callbacks), (105, 5));
+        assert!(!AudioThread::of(&probe.report()).touched_heap());
     }
 
     #[test]
     fn without_a_callback_after_warm_up_nothing_is_claimed() {
-        assert_eq!(probed(WARM_UP_CALLBACKS, |_| ()).audio_thread(), AudioThread::default());
-    }
-
-    #[test]
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    fn a_planted_allocation_is_found_in_its_callback() {
-        let probe = probed(WARM_UP_CALLBACKS + 50, |callback| {
-            if callback == WARM_UP_CALLBACKS + 7 {
-                plant();
-            }
-        });
-        assert!(probe.touched_heap());
-        assert_eq!((probe.audio_thread().allocs, probe.audio_thread().frees), (Some(1), Some(1)));
-        assert_eq!(probe.guilty_callback(), Some(WARM_UP_CALLBACKS + 7));
-        let frames = probe.guilty()[0].frames();
-        assert!(frames.iter().any(|frame| frame.to_string().contains("probe")), "{frames:#?}");
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn a_planted_fault_and_a_planted_wait_are_counted() {
-        let probe = probed(WARM_UP_CALLBACKS + 1, |callback| {
-            if callback > WARM_UP_CALLBACKS {
-                std::hint::black_box(vec![1_u8; 64 << 20]);
-                std::thread::sleep(std::time::Duration::from_millis(2));
-            }
-        });
-        assert!(probe.audio_thread().minor_faults.is_some_and(|faults| faults > 0));
-        assert!(probe.audio_thread().voluntary_switches.is_some_and(|switches| switches > 0));
+        let mut probe = Probe::new(1_000_000_000);
+        (0..WARM_UP_CALLBACKS).for_each(|_| probe.call(|| ()));
+        assert_eq!(AudioThread::of(&probe.report()), AudioThread::default());
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use xtask::bundle::{Bundles, bundle};
 use xtask::host::{
-    Action, Block, Config, Event, Format, Instance, InstanceReport, Library, Probe, Processor, parameter_id,
+    Action, AudioThread, Block, Config, Event, Format, Instance, InstanceReport, Library, Probe, Processor,
+    parameter_id,
 };
 use xtask::workspace::Workspace;
 
@@ -87,7 +88,6 @@ impl Rig {
         }
         let processor = instance.activate().expect("the plugin activates");
         let probe = Probe::new(u64::MAX);
-        probe.prepare_thread();
         Rig { instance, processor: Some(processor), probe, library, phase: 0.0, rate_hz: config.rate_hz }
     }
 
@@ -205,4 +205,10 @@ impl Drop for Rig {
 /// The loudest sample.
 pub fn peak(channels: &[Vec<f32>; 2]) -> f32 {
     channels.iter().flatten().fold(0.0, |peak, sample| peak.max(sample.abs()))
+}
+
+/// After warm-up the system heap was not touched, as far as this platform can tell.
+pub fn assert_off_the_heap(probe: &Probe) {
+    let report = probe.report();
+    assert!(!AudioThread::of(&report).touched_heap(), "{report}{}", report.stacks());
 }

@@ -1,8 +1,11 @@
-//! Counts what one thread does to the system heap while it is watched: allocations and frees of Rust *and* of C, in
-//! the executable and in every library it loads, release builds included. Each of the first few touches keeps its
-//! stack, so that a report can name the call instead of just counting it.
+//! Counts what one thread does that a real-time thread must not.
 //!
-//! How: linked into an executable on Linux with glibc, this crate defines `malloc`, `free` and their relatives. The
+//! The system heap: allocations and frees of Rust *and* of C while the thread is watched ([`watch`]), in the executable and
+//! in every library it loads, release builds included. Each of the first few touches keeps its stack, so that a report can
+//! name the call instead of just counting it. And what the kernel counts: page faults and voluntary context switches
+//! ([`Usage`]).
+//!
+//! How calls of the heap are seen: linked into an executable on Linux with glibc, this crate defines `malloc`, `free` and their relatives. The
 //! dynamic linker binds every library's calls to the executable's definitions, which count and then forward to
 //! glibc's own (`__libc_malloc` …). Rust's default allocator calls `malloc`, so it is seen as well. While a thread is
 //! not watched, a call costs one thread-local load and a branch more than before.
@@ -12,10 +15,10 @@
 //! [`available`] is false and counts are `None`: not checked, which is not the same as zero.
 //!
 //! ```
-//! let (_, counts) = heap_watch::watch(|| drop(std::hint::black_box(Box::new(1_u64))));
-//! if heap_watch::available() {
-//!     assert_eq!(counts, Some(heap_watch::Counts { allocs: 1, frees: 1 }));
-//!     assert_eq!(heap_watch::take_touches().len(), 2);
+//! let (_, counts) = thread_watch::watch(|| drop(std::hint::black_box(Box::new(1_u64))));
+//! if thread_watch::available() {
+//!     assert_eq!(counts, Some(thread_watch::Counts { allocs: 1, frees: 1 }));
+//!     assert_eq!(thread_watch::take_touches().len(), 2);
 //! } else {
 //!     assert_eq!(counts, None);
 //! }
@@ -25,9 +28,11 @@
 mod interpose;
 mod record;
 mod touch;
+mod usage;
 
 pub use record::{Counts, MAX_FRAMES, MAX_TOUCHES};
 pub use touch::{Frame, Touch, TouchKind};
+pub use usage::Usage;
 
 /// Whether heap calls of this process go through this crate, checked against what the dynamic linker hands out.
 ///

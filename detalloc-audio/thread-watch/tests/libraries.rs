@@ -6,8 +6,8 @@ use std::ffi::{c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use heap_watch::{Counts, TouchKind, available, take_touches, watch};
 use libloading::{Library, Symbol};
+use thread_watch::{Counts, TouchKind, available, take_touches, watch};
 
 const C_SOURCE: &str = r#"
 #include <stdlib.h>
@@ -114,7 +114,7 @@ fn a_touch_names_what_it_did_and_where() {
     assert!(frames.iter().any(|frame| frame.function.contains("the_guilty_function")), "{frames:#?}");
     let files = frames.iter().filter_map(|frame| frame.place.as_ref()).map(|(file, _)| file);
     assert!(
-        files.clone().count() > 0 && !files.into_iter().any(|file| file.contains("heap-watch/src")),
+        files.clone().count() > 0 && !files.into_iter().any(|file| file.contains("thread-watch/src")),
         "{frames:#?}"
     );
     assert!(take_touches().is_empty(), "taken once");
@@ -129,7 +129,7 @@ fn only_the_first_touches_keep_their_stacks_but_all_are_counted() {
         }
     });
     assert_eq!(counts, Some(Counts { allocs: 100, frees: 100 }));
-    assert_eq!(take_touches().len(), heap_watch::MAX_TOUCHES);
+    assert_eq!(take_touches().len(), thread_watch::MAX_TOUCHES);
 }
 
 #[test]

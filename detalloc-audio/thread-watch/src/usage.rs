@@ -1,4 +1,4 @@
-//! What the operating system says about the calling thread and this process. `None` where it does not say.
+//! What the kernel counts for a thread: page faults and context switches. `None` where it does not say.
 
 /// Counters of one thread since it started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,26 +36,14 @@ impl Usage {
             None
         }
     }
-}
 
-/// Memory of this process that is in RAM now.
-///
-/// # Time complexity
-///
-/// Reads a file: not for real-time threads.
-pub fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
-    #[cfg(unix)]
-    {
-        // SAFETY: asking for the page size has no preconditions.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        Some(pages * u64::try_from(page).ok()?)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = pages;
-        None
+    /// What was counted since an earlier moment of the same thread.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            minor_faults: self.minor_faults - before.minor_faults,
+            voluntary_switches: self.voluntary_switches - before.voluntary_switches,
+        }
     }
 }
 

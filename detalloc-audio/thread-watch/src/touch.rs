@@ -89,10 +89,10 @@ impl Touch {
         let ours = |name: &'static str| {
             move |frame: &Frame| frame.place.as_ref().is_some_and(|(file, _)| file.ends_with(name))
         };
-        if let Some(heap_function) = frames.iter().rposition(ours("heap-watch/src/interpose.rs")) {
+        if let Some(heap_function) = frames.iter().rposition(ours("thread-watch/src/interpose.rs")) {
             frames.drain(..=heap_function);
         }
-        if let Some(watch) = frames.iter().position(ours("heap-watch/src/lib.rs")) {
+        if let Some(watch) = frames.iter().position(ours("thread-watch/src/lib.rs")) {
             frames.truncate(watch);
         }
         frames
