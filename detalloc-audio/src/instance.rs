@@ -147,7 +147,10 @@ impl Instance {
         }
         // SAFETY: (A6) this thread is the owner.
         match unsafe { self.main.allocate_ready(layout) } {
-            Some(block) => Ok((NonNull::from(&*self.main), block)),
+            Some(block) => {
+                self.family.tap.allocated(block, layout);
+                Ok((NonNull::from(&*self.main), block))
+            }
             // SAFETY: as above.
             None => unsafe { self.allocate_the_longer_way(layout) },
         }
@@ -163,17 +166,22 @@ impl Instance {
     ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
         // SAFETY: (A6) this thread is the owner.
         let refusal = match unsafe { self.main.allocate(layout) } {
-            Ok(block) => return Ok((NonNull::from(&*self.main), block)),
+            Ok(block) => {
+                self.family.tap.allocated(block, layout);
+                return Ok((NonNull::from(&*self.main), block));
+            }
             Err(refusal) => refusal,
         };
         // SAFETY: as above.
         match unsafe { self.extras.allocate(layout) } {
             Some(found) => {
                 self.counts.topped_up.up();
+                self.family.tap.allocated(found.1, layout);
                 Ok(found)
             }
             None => {
                 self.counts.refused.up();
+                self.family.tap.refused(layout);
                 Err(refusal)
             }
         }
@@ -356,6 +364,7 @@ impl<'s> Visit<'s> {
             main.set_owner(thread);
             main.adopt();
         }
+        instance.family.tap.callback();
         Self { instance, place, started: Started::now(frames) }
     }
 

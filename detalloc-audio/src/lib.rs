@@ -82,6 +82,8 @@ mod queue;
 #[cfg(feature = "realtime")]
 mod realtime;
 mod reaper;
+#[cfg(feature = "record")]
+pub mod record;
 mod refused;
 mod region_chore;
 mod routed;
@@ -90,6 +92,7 @@ mod shared;
 mod string;
 mod sync;
 mod tailed;
+mod tap;
 mod thread;
 mod timing;
 mod topup;

@@ -16,7 +16,9 @@
 use crate::{
     deferred::{Deferred, LaneIn, LaneOut, lane},
     foreign::Leaving,
-    inside, thread,
+    inside,
+    tap::Tap,
+    thread,
     visits::Visits,
     window::Memory,
 };
@@ -32,8 +34,19 @@ use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree, Room};
 use ringbuf::traits::Producer;
 use std::sync::Arc;
 
-/// What all regions that one `RtHeap` has and has had in common; a byte, so that each has an address of its own.
-pub(crate) type Family = Arc<u8>;
+/// What all regions that one `RtHeap` has and has had in common, and what tells them from those of others.
+pub(crate) type Family = Arc<Common>;
+
+/// See [`Family`].
+pub(crate) struct Common {
+    pub(crate) tap: Tap,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self { tap: Tap::open() }
+    }
+}
 
 /// A region and everything that other threads may reach of it.
 pub(crate) struct Shared {
@@ -190,6 +203,7 @@ impl Shared {
     pub(crate) unsafe fn free(shared: NonNull<Self>, block: NonNull<u8>) {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
+        this.family.tap.freed(block);
         let freed = if this.is_owner() {
             // SAFETY: (A2) this thread is the owner, and nobody closes a region in its callback. (A3) the block is the
             // handle's.

@@ -1,6 +1,6 @@
 //! Every interleaving of the protocols of this crate: a region never ends under a thread that brings a block home, and it
 //! always ends; no block of the system heap that was freed in a callback is lost or taken twice; nobody reads what is published
-//! while it is replaced, and what was replaced is given back once.
+//! while it is replaced, and what was replaced is given back once; recorded events arrive whole and in order.
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p detalloc-audio --release --test loom`
 #![cfg(loom)]
@@ -8,6 +8,8 @@
 /// The modules themselves, built with loom's atomics.
 #[path = "../src/dead.rs"]
 mod dead;
+#[path = "../src/record/lane.rs"]
+mod record_lane;
 #[path = "../src/publish/swap.rs"]
 mod swap;
 #[path = "../src/visits.rs"]
@@ -233,6 +235,75 @@ mod published {
             for reader in readers {
                 reader.join().unwrap();
             }
+        });
+    }
+}
+
+/// Events of two threads and the reaper's reading.
+mod recording {
+    use super::*;
+    use crate::record_lane::Lane;
+
+    /// Sends an event for each of so many places in turn; the lane has this many.
+    fn exchange(places: usize, each: usize) {
+        explore(move || {
+            let lane = Arc::new(Lane::new(places));
+            let sending: Vec<_> = (1..=2)
+                .map(|thread| {
+                    let lane = lane.clone();
+                    thread::spawn(move || (1..=each).for_each(|n| lane.send([thread, 10 * thread + n])))
+                })
+                .collect();
+            let mut received = Vec::new();
+            // SAFETY: nobody else receives.
+            let receive = || unsafe { lane.receive() };
+            received.extend((0..each).map_while(|_| receive()));
+            sending.into_iter().for_each(|thread| thread.join().unwrap());
+            received.extend(core::iter::from_fn(receive));
+            assert_eq!(received.len() + lane.lost(), 2 * each);
+            assert!(lane.is_empty());
+            for thread in 1..=2 {
+                // Each event whole, each once, in the thread's order, and none after one that was lost.
+                let own = received.iter().filter(|event| event[0] == thread).map(|event| event[1]);
+                assert!(own.eq((1..=each).map(|n| 10 * thread + n).take(own_count(&received, thread))));
+            }
+            assert!(places < 2 * each || lane.lost() == 0);
+        });
+    }
+
+    fn own_count(received: &[[usize; 2]], thread: usize) -> usize {
+        received.iter().filter(|event| event[0] == thread).count()
+    }
+
+    #[test]
+    fn loses_nothing_while_there_is_room() {
+        exchange(4, 2);
+    }
+
+    #[test]
+    fn ends_where_it_was_full_and_says_how_much_is_missing() {
+        exchange(2, 2);
+    }
+
+    /// A block that comes home on another thread and is handed out again: its end comes before its next life.
+    #[test]
+    fn keeps_the_order_of_what_happened() {
+        explore(|| {
+            let lane = Arc::new(Lane::new(4));
+            let home = Arc::new(AtomicUsize::new(0));
+            let freeing = {
+                let (lane, home) = (lane.clone(), home.clone());
+                thread::spawn(move || {
+                    lane.send([1, 1]);
+                    home.store(1, Ordering::Release);
+                })
+            };
+            if home.load(Ordering::Acquire) == 1 {
+                lane.send([2, 2]);
+            }
+            freeing.join().unwrap();
+            // SAFETY: nobody else receives.
+            assert_eq!(unsafe { lane.receive() }, Some([1, 1]));
         });
     }
 }

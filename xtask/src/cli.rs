@@ -45,6 +45,13 @@ pub enum Job {
     ///
     /// Exits 1 if one of our operations takes more than its limit, or not always the same.
     Opcount(OpcountArgs),
+    /// Print a memory budget for what was recorded, as Rust source
+    ///
+    /// A build with detalloc-audio's feature `record` writes the recording: run it with DETALLOC_RECORD=FILE. The constant
+    /// that this prints goes into AudioBudget::recorded. It was checked by replaying the recording on its pools.
+    ///
+    /// Exits 1 if the replay is refused something, 2 if the file is no whole recording.
+    Budget(BudgetArgs),
     /// Show what this machine has and lacks, with the command that installs each missing thing
     ///
     /// Exits 0, or 2 if demo or test could not run here.
@@ -121,6 +128,19 @@ pub struct TestArgs {
     /// Leave out what takes minutes: the loom models and the long runs on the release bundles
     #[arg(long)]
     pub quick: bool,
+}
+
+/// Options of `budget`.
+#[derive(Args, Debug)]
+pub struct BudgetArgs {
+    /// The recording
+    pub file: PathBuf,
+    /// How many more blocks of every class than the recording needs, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 25, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub headroom: u32,
+    /// Write the figures as JSON to this file; - is stdout, the source then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of `opcount`.

@@ -1,17 +1,20 @@
 //! Every job a person or CI runs in this workspace: bundle a plugin, play it and measure its audio thread (`demo`),
-//! run all tests, count instructions, look at what the machine has.
+//! run all tests, count instructions, print budgets for what was recorded, look at what the machine has.
 //!
 //! It is a library with a thin `main`, so that the integration tests host the real bundles with the same code the
 //! demo uses. Exit codes are the same everywhere: 0 good, 1 a check failed, 2 it could not run.
 
+pub mod budget;
 pub mod bundle;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod failure;
 pub mod host;
+pub mod json;
 pub mod number;
 pub mod opcount;
+pub mod output;
 pub mod suite;
 pub mod tools;
 pub mod workspace;
@@ -45,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn perform(job: &Job) -> Result<(), Failure> {
     match job {
+        Job::Budget(args) => budget::run(args),
         Job::Bundle(args) => bundle::run(args),
         Job::Demo(args) => demo::run(args),
         Job::Test(args) => suite::run(args),

@@ -1,6 +1,6 @@
 //! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
 //! after the other, so that the summary can tell them apart; then the documentation's examples; then what needs the core
-//! built another way: with its features, optimised, with sound devices, under loom, under AddressSanitizer and under Valgrind.
+//! built another way: with its features, optimised, with recordings, with sound devices, under loom, under AddressSanitizer and under Valgrind.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ struct Variant {
 /// The features that work together on the pinned compiler.
 const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,allocator-api2-04";
 
-const VARIANTS: [Variant; 6] = [
+const VARIANTS: [Variant; 7] = [
     Variant {
         name: "features",
         args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
@@ -67,6 +67,23 @@ const VARIANTS: [Variant; 6] = [
             "stress",
             "--test",
             "violations",
+        ],
+        rustflags: None,
+        unstable: false,
+    },
+    Variant {
+        name: "recorded",
+        args: &[
+            "-p",
+            "detalloc-audio",
+            "--features",
+            "record",
+            "--release",
+            "--lib",
+            "--test",
+            "fits",
+            "--test",
+            "record",
         ],
         rustflags: None,
         unstable: false,

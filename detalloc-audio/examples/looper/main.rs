@@ -16,7 +16,7 @@ mod tape;
 
 use clap::Parser;
 use common::{CHANNELS, Stage};
-use detalloc_audio::{AllocDisabler, AudioBudget, RtHeap, RtVec};
+use detalloc_audio::{AudioBudget, RtHeap, RtVec};
 use engine::Looper;
 use std::{path::PathBuf, process::ExitCode};
 use tape::Tape;
@@ -24,7 +24,7 @@ use tape::Tape;
 /// In debug builds, any use of the system heap in the callback aborts.
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 /// Record what comes in, and layer it in a loop.
 #[derive(Debug, Parser)]

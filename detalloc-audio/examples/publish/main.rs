@@ -18,14 +18,14 @@ mod tape;
 use clap::Parser;
 use common::Stage;
 use convolver::Convolver;
-use detalloc_audio::{AllocDisabler, AudioBudget, Publish, RtHeap};
+use detalloc_audio::{AudioBudget, Publish, RtHeap};
 use std::{path::PathBuf, process::ExitCode};
 use tape::Tape;
 
 /// In debug builds, any use of the system heap in the callback aborts.
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 /// Swap impulse responses while they play.
 #[derive(Debug, Parser)]

@@ -17,7 +17,7 @@ mod voice;
 
 use clap::Parser;
 use common::{MAX_SECONDS, Stage};
-use detalloc_audio::{AllocDisabler, AudioBudget, RtBox, RtHeap};
+use detalloc_audio::{AudioBudget, RtBox, RtHeap};
 use engine::{Note, Synth};
 use ringbuf::{HeapRb, traits::Split};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -26,7 +26,7 @@ use voice::Voice;
 /// In debug builds, any use of the system heap in the callback aborts.
 #[cfg(debug_assertions)]
 #[global_allocator]
-static GLOBAL: AllocDisabler = AllocDisabler;
+static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
 /// Play a polyphonic synthesizer whose voices live in pools.
 #[derive(Debug, Parser)]

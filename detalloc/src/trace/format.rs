@@ -6,8 +6,8 @@ use core::alloc::Layout;
 /// What every trace begins with, the version included.
 pub(super) const MAGIC: [u8; 8] = *b"detrace\x01";
 
-/// Magic, length, count of what is missing.
-pub(super) const HEADER_BYTES: usize = 24;
+/// How many bytes the head of a trace has: magic, length, count of what is missing.
+pub const HEADER_BYTES: usize = 24;
 
 /// The most bytes that a record takes: three numbers of 64 bits.
 pub const MAX_RECORD_BYTES: usize = 30;

@@ -55,9 +55,9 @@ mod requests;
 mod suggest;
 
 pub use {
-    format::MAX_RECORD_BYTES,
+    format::{HEADER_BYTES, MAX_RECORD_BYTES},
     reader::{BlockId, Record, Records, Trace, TraceError},
-    recorder::{Recorder, RecorderTooSmall},
+    recorder::{Position, Recorder, RecorderTooSmall, head},
 };
 #[cfg(feature = "alloc")]
 pub use {

@@ -62,11 +62,57 @@ impl<'m> Recorder<'m> {
     pub fn new(memory: &'m mut [u8]) -> Result<Self, RecorderTooSmall> {
         memory.fill(0);
         let given = memory.len();
-        let Some(head) = memory.first_chunk_mut::<HEADER_BYTES>() else {
+        let Some(start) = memory.first_chunk_mut() else {
             return Err(RecorderTooSmall { needed: HEADER_BYTES, given });
         };
-        head[..8].copy_from_slice(&MAGIC);
+        *start = head(0, 0);
         Ok(Self { memory, len: HEADER_BYTES, lost: 0, previous: None })
+    }
+
+    /// A recorder that goes on where another one, or this one with other memory, left off: for a trace that is to outgrow the
+    /// memory. A [`head`](super::head) and the [`records`](Self::records) of all of them, one after the other, are one trace.
+    ///
+    /// # Errors
+    /// As [`Recorder::new`].
+    ///
+    /// # Time complexity
+    /// As [`Recorder::new`].
+    ///
+    /// ```
+    /// use detalloc::trace::{Position, Recorder, Trace, head};
+    ///
+    /// let (mut position, mut records) = (Position::default(), Vec::new());
+    /// for number in 0..100 {
+    ///     let mut memory = [0; 64];
+    ///     let mut recorder = Recorder::continued(&mut memory, position)?;
+    ///     recorder.mark(number);
+    ///     records.extend_from_slice(recorder.records());
+    ///     position = recorder.position();
+    /// }
+    /// let whole = [&head(records.len() as u64, 0)[..], &records].concat();
+    /// assert_eq!(Trace::parse(&whole)?.records().count(), 100);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn continued(memory: &'m mut [u8], from: Position) -> Result<Self, RecorderTooSmall> {
+        Ok(Self { previous: from.previous, ..Self::new(memory)? })
+    }
+
+    /// Where this recorder leaves off.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        Position { previous: self.previous }
+    }
+
+    /// The trace so far without its head.
+    #[must_use]
+    pub fn records(&self) -> &[u8] {
+        self.memory.get(HEADER_BYTES..self.len).unwrap_or_default()
+    }
+
+    /// How many bytes are left for records.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.memory.len() - self.len
     }
 
     /// Records a mark: the beginning of a callback, for example.
@@ -109,9 +155,8 @@ impl<'m> Recorder<'m> {
             self.lost = self.lost.saturating_add(1);
         }
         let records = (self.len - HEADER_BYTES) as u64;
-        if let Some(head) = self.memory.first_chunk_mut::<HEADER_BYTES>() {
-            head[8..16].copy_from_slice(&records.to_le_bytes());
-            head[16..].copy_from_slice(&self.lost.to_le_bytes());
+        if let Some(start) = self.memory.first_chunk_mut() {
+            *start = head(records, self.lost);
         }
     }
 }
@@ -159,6 +204,22 @@ impl Observer for Recorder<'_> {
             Event::ReallocateRefused { error: ResizeError::Block(_), .. } | Event::FreeRefused { .. } => {}
         }
     }
+}
+
+/// Where a recorder left off, and another one goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    previous: Option<u64>,
+}
+
+/// The head of a trace whose records have so many bytes, and behind which so many events were lost.
+#[must_use]
+pub fn head(records_bytes: u64, lost: u64) -> [u8; HEADER_BYTES] {
+    let mut head = [0; HEADER_BYTES];
+    head[..8].copy_from_slice(&MAGIC);
+    head[8..16].copy_from_slice(&records_bytes.to_le_bytes());
+    head[16..].copy_from_slice(&lost.to_le_bytes());
+    head
 }
 
 /// The memory is too small for a trace.

@@ -13,7 +13,7 @@ mod replaying;
 use core::{alloc::Layout, mem::MaybeUninit, ptr::NonNull};
 use detalloc::{
     Allocate, Config, Event, Heap, Observed, Observer, PoolConfig, ResizeError,
-    trace::{BlockId, MAX_RECORD_BYTES, Record, Recorder, RecorderTooSmall, Trace, TraceError},
+    trace::{BlockId, HEADER_BYTES, MAX_RECORD_BYTES, Record, Recorder, RecorderTooSmall, Trace, TraceError},
 };
 use random::Random;
 
@@ -23,7 +23,6 @@ const CONFIG: Config = Config::constant(&[
     PoolConfig::new(1024, 100),
     PoolConfig::new(4096, 40),
 ]);
-const HEADER_BYTES: usize = 24;
 
 fn region() -> Vec<MaybeUninit<u8>> {
     vec![MaybeUninit::uninit(); CONFIG.bytes_needed()]

@@ -1,6 +1,7 @@
 //! What is recorded, and that it changes nothing.
 
 use super::*;
+use detalloc::trace::{Position, head};
 
 #[test]
 fn changes_nothing_about_the_blocks_that_are_handed_out() {
@@ -118,4 +119,27 @@ fn leaves_out_pointers_that_were_refused() {
         },
     ];
     assert_eq!(records(&trace_of(&events)), []);
+}
+
+/// As the recorder of one memory would have written it.
+#[test]
+fn goes_on_in_other_memory_as_if_it_were_one() {
+    let mut events = Vec::new();
+    for n in 0..100 {
+        events.push(Event::Allocated { layout: layout(n * 7 + 1, 16), block: block(0x1000 + n * 0x140) });
+        if n % 3 == 2 {
+            events.push(Event::Freed { block: block(0x1000 + (n - 1) * 0x140), layout: None });
+        }
+    }
+    let whole = trace_of(&events);
+    let (mut position, mut records) = (Position::default(), Vec::new());
+    for events in events.chunks(7) {
+        let mut memory = [0; 512];
+        let mut recorder = Recorder::continued(&mut memory, position).unwrap();
+        events.iter().for_each(|event| recorder.observe((), event));
+        assert_eq!(recorder.room(), 512 - recorder.trace().len());
+        records.extend_from_slice(recorder.records());
+        position = recorder.position();
+    }
+    assert_eq!([&head(records.len() as u64, 0)[..], &records].concat(), whole);
 }

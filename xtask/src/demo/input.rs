@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::output::Output;
 use super::pluck;
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// Two channels of the same length, at least one frame long.
 #[derive(Clone, Debug, PartialEq)]

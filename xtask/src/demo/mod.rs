@@ -6,7 +6,6 @@
 
 mod input;
 mod movement;
-pub(crate) mod output;
 mod pluck;
 mod render;
 mod report;
@@ -22,11 +21,12 @@ use crate::bundle::bundle;
 use crate::cli::{DemoArgs, MAX_SECONDS, Source};
 use crate::failure::Failure;
 use crate::host::{Config, Format};
+use crate::json::Json;
 use crate::number;
+use crate::output::{Output, with_format};
 use crate::workspace::Workspace;
 
 use input::Input;
-use output::{Output, with_format};
 pub use render::sample_state;
 use render::{Performance, Render, render};
 use report::Report;
@@ -107,12 +107,6 @@ struct Places {
     json: Json,
 }
 
-enum Json {
-    None,
-    Stdout,
-    File(Output),
-}
-
 impl Places {
     fn reserve(args: &DemoArgs, workspace: &Workspace) -> Result<Self, Failure> {
         let out = match &args.out {
@@ -124,10 +118,10 @@ impl Places {
             }
         };
         let wav = |format: Format| Output::reserve(with_format(&out, format.name())?);
+        // Independent of the working folder, as above.
         let json = match &args.json {
-            None => Json::None,
-            Some(path) if path == Path::new("-") => Json::Stdout,
-            Some(path) => Json::File(Output::reserve(absolute(path)?)?),
+            Some(path) if path != Path::new("-") => Json::reserve(Some(&absolute(path)?))?,
+            other => Json::reserve(other.as_deref())?,
         };
         let places = Places { wavs: [wav(Format::Clap)?, wav(Format::Vst3)?], json };
         places.apart_from(args)?;
@@ -136,8 +130,7 @@ impl Places {
 
     /// Refuses to write over what is read, or twice to one place.
     fn apart_from(&self, args: &DemoArgs) -> Result<(), Failure> {
-        let json = if let Json::File(output) = &self.json { Some(output.path()) } else { None };
-        let written: Vec<&Path> = self.wavs.iter().map(Output::path).chain(json).collect();
+        let written: Vec<&Path> = self.wavs.iter().map(Output::path).chain(self.json.path()).collect();
         let read = [&args.midi, &args.audio].into_iter().flatten();
         let same = |one: &Path, other: &Path| {
             one == other
@@ -156,25 +149,8 @@ impl Places {
     }
 
     fn show(&self, report: &Report) -> Result<(), Failure> {
-        let json = || {
-            serde_json::to_string_pretty(report)
-                .map(|json| json + "\n")
-                .map_err(|error| Failure::CannotRun(format!("JSON: {error}")))
-        };
         let wavs = self.wavs.each_ref().map(|wav| wav.path().display().to_string()).join("\n");
-        match &self.json {
-            Json::Stdout => {
-                eprintln!("{}\n{wavs}", table::table(report, console::colors_enabled_stderr()));
-                print!("{}", json()?);
-            }
-            Json::File(output) => {
-                println!("{}\n{wavs}", table::table(report, console::colors_enabled()));
-                output.write_text(&json()?)?;
-                println!("{}", output.path().display());
-            }
-            Json::None => println!("{}\n{wavs}", table::table(report, console::colors_enabled())),
-        }
-        Ok(())
+        self.json.show(report, |colours| format!("{}\n{wavs}\n", table::table(report, colours)))
     }
 }
 

@@ -13,8 +13,9 @@ use std::thread;
 use serde::de::DeserializeOwned;
 
 use crate::cli::OpcountArgs;
-use crate::demo::{output::Output, rustc_version};
+use crate::demo::rustc_version;
 use crate::failure::Failure;
+use crate::json::Json;
 use crate::tools::TOOLS;
 use crate::workspace::Workspace;
 use report::{Growth, Report, Row, Target};
@@ -32,10 +33,7 @@ pub fn run(args: &OpcountArgs) -> Result<(), Failure> {
     require_machine()?;
     let workspace = Workspace::find()?;
     require_tools(&workspace)?;
-    let json = match &args.json {
-        Some(path) if path != Path::new("-") => Some(Output::reserve(path.clone())?),
-        _ => None,
-    };
+    let json = Json::reserve(args.json.as_deref())?;
 
     let mut programs = Vec::new();
     for target in Target::ALL {
@@ -56,24 +54,7 @@ pub fn run(args: &OpcountArgs) -> Result<(), Failure> {
         }
     }
 
-    let text = || {
-        serde_json::to_string_pretty(&report)
-            .map(|json| json + "\n")
-            .map_err(|error| Failure::CannotRun(format!("JSON: {error}")))
-    };
-    let tables = table::tables(&report);
-    match (&args.json, &json) {
-        (Some(_), None) => {
-            eprintln!("{tables}");
-            print!("{}", text()?);
-        }
-        (_, Some(output)) => {
-            println!("{tables}");
-            output.write_text(&text()?)?;
-            println!("{}", output.path().display());
-        }
-        (None, None) => println!("{tables}"),
-    }
+    json.show(&report, |_| format!("{}\n", table::tables(&report)))?;
     let broken = limits::broken(&report);
     if broken.is_empty() { Ok(()) } else { Err(Failure::Check(broken.join("; "))) }
 }
