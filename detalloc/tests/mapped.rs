@@ -198,8 +198,8 @@ fn faults_are_counted_where_memory_is_new() {
 #[test]
 fn a_borrowed_region_can_be_locked_too() {
     let _limit = LIMIT.lock();
-    let mut borrowed = vec![MaybeUninit::uninit(); 20_000];
-    match lock(&mut borrowed[1..]) {
+    let borrowed = vec![MaybeUninit::<u8>::uninit(); 20_000];
+    match lock(&borrowed[1..]) {
         Locked::Yes => assert!(kib(borrowed.as_ptr().addr() + 1, "Locked:") > 0),
         locked => assert!(matches!(locked, Locked::No { limit_bytes: Some(..65_536), .. }), "{locked}"),
     }
