@@ -25,10 +25,14 @@ use thread_watch::{Counts, MAX_TOUCHES, Usage};
 /// How many callbacks meet their code and their stack for the first time, unless [`Proof::warm_up`] says otherwise.
 const WARM_UP: usize = 32;
 
+/// How many callbacks are stepped through at the end: enough to see that some are longer.
+const STEPPED: usize = 8;
+
 /// Runs `callback` so many times on this thread, after 32 times to warm up, and reports what it did. `heaps` are those
-/// whose refusals and containments count.
+/// whose refusals and containments count. Then it runs 8 more times, for its instructions to be counted where they can be: see
+/// [`Proof::count_instructions`].
 ///
-/// The callback gets its number, from 0 on, the ones to warm up included.
+/// The callback gets its number, from 0 on.
 ///
 /// ```
 /// use detalloc_audio::{AudioBudget, RtHeap, prove::prove_rt};
@@ -48,8 +52,12 @@ pub fn prove_rt(
     mut callback: impl FnMut(usize),
 ) -> Report {
     let mut proof = heaps.into_iter().fold(Proof::new(), Proof::meter);
-    for n in 0..callbacks + proof.warm_up {
+    let counted = if callbacks == 0 { 0 } else { callbacks + proof.warm_up };
+    for n in 0..counted {
         proof.callback(|| callback(n));
+    }
+    if counted > 0 {
+        proof.count_instructions(STEPPED, |n| callback(counted + n));
     }
     proof.report()
 }
