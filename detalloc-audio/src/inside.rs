@@ -6,7 +6,7 @@
 //!
 //! A bucket has three places. Were four threads of the same bucket inside at once, which takes dozens of simultaneous
 //! callbacks to become likely, the fourth would work without being found here: its ordinary allocations reach the system
-//! heap, and are counted as uncontained.
+//! heap, and what is no pool's or another heap's is destroyed in place; such a callback counts as uncontained.
 
 use crate::{instance::Instance, thread};
 use core::{

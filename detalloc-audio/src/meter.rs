@@ -93,7 +93,7 @@ pub struct Snapshot {
     /// Containments: requests of ordinary code (`Box`, `Vec`, any crate) in a callback that the pools have served.
     pub contained: usize,
     /// Requests of ordinary code in a callback that reached the system heap, because the pools could not serve them, and callbacks in
-    /// which nothing could be contained, because too many threads were in callbacks at once.
+    /// which nothing could be contained or sent away, because too many threads were in callbacks at once.
     pub uncontained: usize,
     /// Blocks of the system heap that ordinary code freed in a callback, and which the reaper has freed or will.
     pub buried: usize,
