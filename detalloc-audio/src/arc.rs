@@ -102,6 +102,7 @@ impl<T: ?Sized> Clone for RtArc<T> {
     fn clone(&self) -> Self {
         // Relaxed: who has a handle can give another one away only by means of its own.
         if self.counted().count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+            // wcet: end: there are more handles than addresses
             std::process::abort();
         }
         Self { inner: self.inner, shared: self.shared, invariant: PhantomData }

@@ -117,6 +117,7 @@ impl<T: Send + 'static> Drop for Foreign<T> {
             match inside::current() {
                 // SAFETY: (A6) this thread is inside.
                 Some(instance) => unsafe { instance.as_ref().retire(Leaving::new(value)) },
+                // wcet: call: not in a callback
                 None => drop(value),
             }
         }

@@ -65,7 +65,7 @@ impl RtHeap {
     /// Gets the memory that this budget needs from the system, and touches every page of it. Does nothing if the budget
     /// comes to the same as before, so that hosts may activate as often as they like. Otherwise handles from before stay
     /// valid, and may be dropped in callbacks as before; their memory goes back to the system when the last of them has
-    /// gone. The pools take a block's size each and 32 bytes a block for its way to the reaper.
+    /// gone. The pools take a block's size each and 32 to 64 bytes a block for its way to the reaper.
     ///
     /// When there was memory before, destroys what callbacks have dropped so far, as dropping the heap does: hold no lock
     /// that a destructor of one of your values takes.

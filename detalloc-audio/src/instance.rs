@@ -7,7 +7,7 @@
 use crate::{
     counts::Counts,
     dead::{Dead, Link},
-    deferred::{LaneIn, LaneOut, lane},
+    deferred::{Deferred, LaneIn, LaneOut, lane},
     foreign::Leaving,
     inside::Place,
     pressure::{LowWater, Pressure},
@@ -206,12 +206,17 @@ impl Instance {
     #[inline]
     pub(crate) unsafe fn pressure(&self, layout: Layout) -> Option<Pressure> {
         let mut left = Pressure { free_blocks: 0, blocks: 0 };
-        for region in self.regions() {
+        let mut add = |region: &Shared| {
             // SAFETY: (A6) this thread is the owner.
             if let Some(room) = unsafe { region.room(layout) } {
                 left.free_blocks += room.free_blocks;
                 left.blocks += room.blocks;
             }
+        };
+        add(&self.main);
+        // wcet: loop 8: so many regions are added at most
+        for region in self.extras.iter() {
+            add(region);
         }
         self.low_water.is_low(left.free_blocks, left.blocks).then_some(left)
     }
@@ -253,10 +258,10 @@ impl Instance {
         };
         self.counts.carried.up();
         let block = block.cast::<Leaving>();
-        // SAFETY: (A3, A5) the block is new and cut for it, and what leaves is `Send + 'static`.
+        // SAFETY: (A1, A3, A5) the block is new and cut for it, and what leaves is `Send + 'static`. (A2) the caller's promise.
         unsafe {
             block.write(value);
-            Shared::drop(shared, block);
+            shared.as_ref().defer_visiting(Deferred::new(block));
         }
     }
 

@@ -18,7 +18,7 @@
 //!
 //! What the audio thread pays is counted (`cargo test --release -p detalloc-audio --test instructions -- --nocapture`;
 //! x86-64, rustc 1.95.0): to enter and leave 58 instructions with the extensions of x86-64-v3 and 60 without, a box of a plain
-//! value, made and dropped, 88 and 96, a deferred drop 60 and 62.
+//! value, made and dropped, 88 and 96, a deferred drop 49 and 53.
 //!
 //! ```
 //! use detalloc_audio::{AudioBudget, RtBox, RtHeap};

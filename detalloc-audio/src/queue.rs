@@ -17,7 +17,8 @@ use core::{
 pub(crate) struct Ring<T> {
     /// The place of the first element; below the capacity, or 0.
     head: usize,
-    /// Invariant: `len` places from `head` on, around the end, hold elements.
+    /// (Q1) `len` places from `head` on, around the end, hold elements; it is at most the capacity. So every place that is
+    /// computed from a number below the capacity is there, and there is none to compute where the capacity is 0.
     len: usize,
     places: [MaybeUninit<T>],
 }
@@ -36,19 +37,25 @@ impl<T> Ring<T> {
     }
 
     fn get(&self, nth: usize) -> Option<&T> {
-        // SAFETY: that place holds an element.
-        (nth < self.len).then(|| unsafe { self.places[self.place(nth)].assume_init_ref() })
+        // SAFETY: (Q1) a place that is there, and holds an element.
+        (nth < self.len).then(|| unsafe { self.places.get_unchecked(self.place(nth)).assume_init_ref() })
     }
 
-    fn push_back(&mut self, element: T) {
+    /// # Safety
+    /// There is room.
+    unsafe fn push_back(&mut self, element: T) {
         let place = self.place(self.len);
-        self.places[place].write(element);
+        // SAFETY: (Q1) a place that is there.
+        unsafe { self.places.get_unchecked_mut(place).write(element) };
         self.len += 1;
     }
 
-    fn push_front(&mut self, element: T) {
+    /// # Safety
+    /// There is room.
+    unsafe fn push_front(&mut self, element: T) {
         self.head = self.place(self.places.len() - 1);
-        self.places[self.head].write(element);
+        // SAFETY: (Q1) a place that is there.
+        unsafe { self.places.get_unchecked_mut(self.head).write(element) };
         self.len += 1;
     }
 
@@ -56,15 +63,15 @@ impl<T> Ring<T> {
         self.len = self.len.checked_sub(1)?;
         let place = self.head;
         self.head = if place + 1 == self.places.len() { 0 } else { place + 1 };
-        // SAFETY: that place held an element, which no longer counts.
-        Some(unsafe { self.places[place].assume_init_read() })
+        // SAFETY: (Q1) a place that is there, and held an element, which no longer counts.
+        Some(unsafe { self.places.get_unchecked(place).assume_init_read() })
     }
 
     fn pop_back(&mut self) -> Option<T> {
         self.len = self.len.checked_sub(1)?;
         let place = self.place(self.len);
         // SAFETY: as above.
-        Some(unsafe { self.places[place].assume_init_read() })
+        Some(unsafe { self.places.get_unchecked(place).assume_init_read() })
     }
 }
 
@@ -191,11 +198,13 @@ impl<T> RtQueue<T> {
         self.try_push(element, Ring::push_front)
     }
 
+    /// `push` may take it for granted that there is room.
     #[inline]
-    fn try_push(&mut self, element: T, push: impl FnOnce(&mut Ring<T>, T)) -> Result<(), Refused<T>> {
+    fn try_push(&mut self, element: T, push: unsafe fn(&mut Ring<T>, T)) -> Result<(), Refused<T>> {
         match self.ring_mut() {
             Some(ring) if ring.len < ring.places.len() => {
-                push(ring, element);
+                // SAFETY: just compared.
+                unsafe { push(ring, element) };
                 Ok(())
             }
             _ => Err(Refused { value: element, refusal: Refusal::Full { capacity: self.capacity() } }),

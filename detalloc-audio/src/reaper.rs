@@ -120,6 +120,7 @@ pub(crate) fn look() {
 /// waits for nobody: a look that is under way sees to it afterwards.
 pub(crate) fn sweep() {
     if !inside::is_inside() && LOOKING.load(Ordering::Relaxed) != identity::current() {
+        // wcet: call: not in a callback, as just asked
         end_what_is_over(true);
     }
 }

@@ -131,6 +131,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Routed<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match inside::current() {
             // SAFETY: the caller's promise.
+            // wcet: call: not in a callback
             None => unsafe { self.inner.alloc(padded(layout)) },
             // SAFETY: (A6) this thread is in that instance's callback; the caller's promise.
             Some(instance) => unsafe { self.alloc_inside(instance.as_ref(), layout) },
@@ -147,6 +148,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Routed<A> {
         }
         match inside::current() {
             // SAFETY: the caller's promise; the block was padded when it was allocated.
+            // wcet: call: not in a callback
             None => unsafe { self.inner.dealloc(block.as_ptr(), padded(layout)) },
             // SAFETY: (A6) this thread is in that instance's callback; the caller's promise.
             Some(instance) => unsafe { self.dealloc_inside(instance.as_ref(), block, layout) },
@@ -197,9 +199,11 @@ impl<A: GlobalAlloc> Routed<A> {
             instance.counts.uncontained.up();
         }
         if self.strict || self.on_violation != OnViolation::Count {
+            // wcet: call: where strict mode finds a violation
             violation::report(self.on_violation, instance, Request::Allocation, layout);
         }
         // SAFETY: the caller's promise.
+        // wcet: call: what no pool can serve reaches the system heap, and is counted
         permitted(|| unsafe { self.inner.alloc(padded(layout)) })
     }
 
@@ -208,8 +212,10 @@ impl<A: GlobalAlloc> Routed<A> {
     #[cold]
     unsafe fn dealloc_inside(&self, instance: &Instance, block: NonNull<u8>, layout: Layout) {
         if self.strict {
+            // wcet: call: where strict mode finds a violation
             violation::report(self.on_violation, instance, Request::Free, layout);
             // SAFETY: the caller's promise; the block was padded when it was allocated.
+            // wcet: call: where strict mode finds a violation
             permitted(|| unsafe { self.inner.dealloc(block.as_ptr(), padded(layout)) });
         } else {
             // SAFETY: the caller's promise; the padding is the room for the link.

@@ -288,11 +288,20 @@ impl Shared {
             // SAFETY: (A6) as above.
             return unsafe { instance.retire(Leaving::new(Guest { shared, value })) };
         }
+        // SAFETY: just compared, and the caller's promise.
+        unsafe { this.defer_visiting(value) };
+    }
+
+    /// Sends a value to the reaper by the lane of any region that the heap has or has had.
+    ///
+    /// # Safety
+    /// This thread is in the callback of that heap (A2), and the value lies in a block of this region that is nobody else's (A3).
+    pub(crate) unsafe fn defer_visiting(&self, value: Deferred) {
         // The reaper may end a closed region as soon as it has the value, while this push is still on its way out.
-        this.visits.arrive();
-        // SAFETY: (A2) this thread is in the callback of the heap whose region this is or was. (A3) the caller's promise.
-        unsafe { this.defer(value) };
-        if this.visits.leave() {
+        self.visits.arrive();
+        // SAFETY: the caller's promise.
+        unsafe { self.defer(value) };
+        if self.visits.leave() {
             crate::reaper::sweep();
         }
     }
@@ -302,6 +311,9 @@ impl Shared {
     ///
     /// # Safety
     /// As [`Shared::drop`], and once.
+    #[cold]
+    #[inline(never)]
+    // wcet: call: on the reaper or elsewhere, but not in a callback
     pub(crate) unsafe fn drop_here(shared: NonNull<Self>, value: &Deferred) {
         struct Home(NonNull<Shared>, NonNull<u8>);
         impl Drop for Home {

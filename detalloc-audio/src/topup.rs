@@ -32,6 +32,7 @@ impl Extras {
     /// # Safety
     /// As [`Shared::allocate`].
     pub(crate) unsafe fn allocate(&self, layout: Layout) -> Option<(NonNull<Shared>, NonNull<u8>)> {
+        // wcet: loop 8: so many regions are added at most
         self.iter().find_map(|region| {
             // SAFETY: the caller's promise; the owner of an instance is that of all its regions.
             let block = unsafe { region.allocate(layout) }.ok()?;

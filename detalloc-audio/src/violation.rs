@@ -65,5 +65,6 @@ pub(crate) fn permitted<R>(body: impl FnOnce() -> R) -> R {
 /// Ends a callback with a violation.
 #[cold]
 pub(crate) fn raise() -> ! {
+    // wcet: end: strict mode was told to panic
     panic!("the callback used the system heap; the report above says where");
 }

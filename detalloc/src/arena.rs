@@ -132,7 +132,9 @@ impl<'r> Arena<'r> {
         let place = self.allocate(layout.map_err(|_| never)?)?.cast::<T>();
         // SAFETY: as for a value; all elements are written before the slice exists.
         unsafe {
+            // wcet: call: fills what was asked for
             for element in 0..len {
+                // wcet: call: fills what was asked for
                 place.add(element).write(fill);
             }
             Ok(slice::from_raw_parts_mut(place.as_ptr(), len))

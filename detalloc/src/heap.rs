@@ -80,6 +80,7 @@ impl<'r, P: Policy> Heap<'r, P> {
     #[cold]
     fn adopt_groups(&mut self, groups: usize) -> usize {
         let mut adopted = 0;
+        // wcet: loop 8: as many as the caller says, and a callback says 8
         for _ in 0..groups {
             let pending = self.region.header().pending.0.load(Relaxed);
             if pending == 0 {

@@ -200,9 +200,11 @@ impl<'r> SharedHeap<'r> {
     /// `usize::BITS`² blocks; in a larger one linear in 1/`usize::BITS` of its words.
     pub fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
         let needed = block_bytes_for(layout.size(), layout.align());
+        // wcet: loop 7: half of at most 64 pools each time
         let smallest = self.pools.partition_point(|pool| pool.block_bytes < needed);
         let fits = |pool: &&Pool| pool.block_bytes >= needed && pool.is_aligned(layout.align());
         let mut fitting = self.pools.iter().skip(smallest).filter(fits);
+        // wcet: loop 64: pools
         let Some(own) = fitting.next() else {
             self.unsupported.fetch_add(1, Relaxed);
             return Err(AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() });
@@ -214,6 +216,7 @@ impl<'r> SharedHeap<'r> {
             Borrow::Larger => MAX_POOLS,
             Borrow::Never => 0,
         };
+        // wcet: loop 64: pools
         for pool in fitting.take(larger) {
             if let Some(block) = self.take(pool)? {
                 own.state.borrowed.fetch_add(1, Relaxed);
@@ -304,6 +307,7 @@ impl<'r> SharedHeap<'r> {
         };
         let used = pool.blocks.saturating_sub(taken.left);
         if used > pool.state.peak.load(Relaxed) {
+            // wcet: retry: another thread has raised the high water
             pool.state.peak.fetch_max(used, Relaxed);
         }
         self.block(pool, taken.index).map(Some).ok_or(AllocError::Corrupt)
@@ -329,9 +333,11 @@ impl<'r> SharedHeap<'r> {
     fn find(&self, block: NonNull<u8>) -> Result<(&'r Pool, FreeBits<'r>, usize), FreeError> {
         let offset = block.as_ptr().addr().wrapping_sub(self.start.as_ptr().addr());
         // Larger blocks come first.
+        // wcet: loop 7: half of at most 64 pools each time
         let number = self.pools.partition_point(|pool| pool.first_block > offset);
         let pool = self.pools.get(number).ok_or(FreeError::Foreign)?;
         let inside = offset.wrapping_sub(pool.first_block);
+        // wcet: division: by the size of a block; this heap is not for audio threads
         let index = inside.checked_div(pool.block_bytes).filter(|&index| index < pool.blocks);
         let index = index.ok_or(FreeError::Foreign)?;
         if inside != index * pool.block_bytes {

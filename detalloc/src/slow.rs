@@ -140,6 +140,7 @@ impl<'r> Region<'r> {
     #[inline(never)]
     fn adopt_for(self, own: usize, eligible: usize) {
         let header = self.header();
+        // wcet: loop 4: the constant
         for _ in 0..ADOPTIONS {
             let pending = header.pending.0.load(Relaxed) & eligible;
             let available = header.available.get() & eligible;

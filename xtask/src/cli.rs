@@ -45,6 +45,15 @@ pub enum Job {
     ///
     /// Exits 1 if one of our operations takes more than its limit, or not always the same.
     Opcount(OpcountArgs),
+    /// Prove the longest path of every real-time operation from its machine code
+    ///
+    /// Builds the operations for x86-64 (v3 and baseline), AArch64 (with and without the large system extensions) and Thumb-2
+    /// (Cortex-M4), takes each apart, and demands: no loop, no indirect jump or call, no call of what is not taken apart too,
+    /// no end of the program, no system call, no division. Exceptions are comments in the source, and printed. On x86-64
+    /// Linux it also runs them and compares.
+    ///
+    /// Exits 1 if an operation is not proved, or if its longest path is not what xtask/wcet.json says.
+    Wcet(WcetArgs),
     /// Print a memory budget for what was recorded, as Rust source
     ///
     /// A build with detalloc-audio's feature `record` writes the recording: run it with DETALLOC_RECORD=FILE. The constant
@@ -128,6 +137,20 @@ pub struct TestArgs {
     /// Leave out what takes minutes: the loom models and the long runs on the release bundles
     #[arg(long)]
     pub quick: bool,
+}
+
+/// Options of `wcet`.
+#[derive(Args, Debug)]
+pub struct WcetArgs {
+    /// One target: x86-64-v3, x86-64, aarch64-lse, aarch64 or thumbv7em [default: all]
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Write what was found into xtask/wcet.json, which later runs compare with
+    #[arg(long)]
+    pub update: bool,
+    /// Write the paths as JSON to this file; - is stdout, the tables then go to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of `budget`.

@@ -17,6 +17,7 @@ pub mod opcount;
 pub mod output;
 pub mod suite;
 pub mod tools;
+pub mod wcet;
 pub mod workspace;
 
 use std::ffi::OsString;
@@ -54,5 +55,6 @@ fn perform(job: &Job) -> Result<(), Failure> {
         Job::Test(args) => suite::run(args),
         Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),
+        Job::Wcet(args) => wcet::run(args),
     }
 }

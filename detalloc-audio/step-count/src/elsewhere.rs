@@ -19,6 +19,11 @@ impl Stepper {
         match self.0 {}
     }
 
+    /// The stretches of code that have run.
+    pub fn take_ran(&mut self) -> Vec<(u64, u64)> {
+        match self.0 {}
+    }
+
     /// Calls an operation and counts its instructions.
     ///
     /// # Safety

@@ -77,6 +77,7 @@ impl FreeBits<'_> {
     /// The same with at most this many passes over the leaves.
     pub(super) fn take_within(self, passes: usize) -> Result<Taken, Refused> {
         let left = self.reserve().ok_or(Refused::Empty)?;
+        // wcet: retry: another thread has taken what was seen free
         for _ in 0..passes {
             if let Some(index) = self.claim_hinted().or_else(|| self.claim_any()) {
                 return Ok(Taken { index, left });
@@ -142,14 +143,17 @@ impl FreeBits<'_> {
     #[inline]
     fn reserve(self) -> Option<usize> {
         let one_less = |count: usize| count.checked_sub(1);
+        // wcet: retry: another thread has taken or given back a block
         self.count.fetch_update(Acquire, Relaxed, one_less).ok().map(|before| before - 1)
     }
 
     #[inline]
     fn claim_hinted(self) -> Option<usize> {
         let (group_bits, mut hints) = (self.group_bits(), self.hints.load(Relaxed));
+        // wcet: loop 64: hints
         while hints != 0 {
             let first = (hints.trailing_zeros() as usize) << group_bits;
+            // wcet: loop 1: a leaf a group in a pool of up to 4096 blocks, for which this is
             let claimed = (first..first + (1 << group_bits)).find_map(|leaf| self.claim(leaf));
             if claimed.is_some() {
                 return claimed;
@@ -162,6 +166,7 @@ impl FreeBits<'_> {
     #[cold]
     #[inline(never)]
     fn claim_any(self) -> Option<usize> {
+        // wcet: loop 64: leaves of a pool of up to 4096 blocks, for which this is
         (0..self.leaves.len()).find_map(|leaf| self.claim(leaf))
     }
 
@@ -170,6 +175,7 @@ impl FreeBits<'_> {
     fn claim(self, leaf: usize) -> Option<usize> {
         let word = self.leaves.get(leaf)?;
         let mut free = word.load(Relaxed);
+        // wcet: retry: another thread has taken what was seen free
         while free != 0 {
             let bit = free & free.wrapping_neg();
             let before = word.fetch_and(!bit, Acquire);
@@ -194,6 +200,7 @@ impl FreeBits<'_> {
     fn drop_hint(self, leaf: usize) {
         let size = 1 << self.group_bits();
         let first = leaf & !(size - 1);
+        // wcet: loop 1: a leaf a group in a pool of up to 4096 blocks, for which this is
         let is_empty = || self.leaves.iter().skip(first).take(size).all(|leaf| leaf.load(SeqCst) == 0);
         if is_empty() {
             self.hints.fetch_and(!self.hint_of(leaf), SeqCst);

@@ -52,6 +52,44 @@ impl Block {
     }
 }
 
+/// Which stretches have run since somebody asked last: from the first to the last instruction. As long as there is room: a set
+/// that is full forgets what comes.
+pub(super) struct Ran(Box<[(u64, u64)]>);
+
+impl Ran {
+    pub(super) fn new() -> Self {
+        Self(vec![(0, 0); REMEMBERED].into_boxed_slice())
+    }
+
+    /// Notes a stretch. Constant on average; without allocating.
+    pub(super) fn note(&mut self, block: &Block) {
+        let first = place_of(block.start);
+        for probe in 0..self.0.len() {
+            let place = &mut self.0[(first + probe) % REMEMBERED];
+            if place.0 == 0 {
+                *place = (block.start, block.branch_address());
+                return;
+            }
+            if place.0 == block.start {
+                return;
+            }
+        }
+    }
+
+    /// All of them, and forgets them.
+    pub(super) fn take(&mut self) -> Vec<(u64, u64)> {
+        let taken = self.0.iter().copied().filter(|&(start, _)| start != 0).collect();
+        self.0.fill((0, 0));
+        taken
+    }
+}
+
+/// Where a stretch is looked for first.
+fn place_of(start: u64) -> usize {
+    let hash = start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - REMEMBERED.trailing_zeros());
+    usize::try_from(hash).unwrap_or(0)
+}
+
 /// The stretches that have run, so that each is decoded once. Nothing is allocated after the start: what is counted may be
 /// the system heap.
 pub(super) struct Blocks(pub(super) Box<[Block]>);
@@ -63,8 +101,7 @@ impl Blocks {
 
     /// The stretch that begins at an address. Of two that share a place, the later one has it.
     pub(super) fn beginning(&mut self, start: u64) -> Block {
-        let hash = start.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - REMEMBERED.trailing_zeros());
-        let place = &mut self.0[usize::try_from(hash).unwrap_or(0)];
+        let place = &mut self.0[place_of(start)];
         if place.start != start {
             *place = Block::decode(start);
         }

@@ -12,7 +12,7 @@ mod block;
 mod branch;
 
 use crate::{Operation, Returned, StepError};
-use block::{Block, Blocks};
+use block::{Block, Blocks, Ran};
 use branch::Registers;
 use std::{
     arch::{asm, global_asm},
@@ -47,6 +47,7 @@ struct Count {
     /// The byte that the breakpoint at its end stands for; none when the processor steps instead.
     replaced: Option<u8>,
     blocks: Blocks,
+    ran: Ran,
     thread: libc::pid_t,
 }
 
@@ -55,6 +56,7 @@ impl Count {
     /// none can be put, one instruction is counted, which is to be stepped over.
     fn run_from(&mut self, address: u64) {
         self.block = self.blocks.beginning(address);
+        self.ran.note(&self.block);
         if self.block.is_writable {
             self.instructions += self.block.instructions;
             self.replaced = Some(patch(self.block.branch_address(), INT3));
@@ -107,6 +109,7 @@ impl Stepper {
             block: Block::default(),
             replaced: None,
             blocks: Blocks::new(),
+            ran: Ran::new(),
             // SAFETY: asking for the thread has no preconditions.
             thread: unsafe { libc::gettid() },
         }));
@@ -141,6 +144,13 @@ impl Stepper {
         // SAFETY: the function is that of this slot.
         let ((), count) = unsafe { self.call(function, (&raw mut slot).cast(), ptr::null_mut(), 0, 0) };
         (slot.1.expect("it was run").unwrap_or_else(|panic| resume_unwind(panic)), count)
+    }
+
+    /// The stretches of code that operations have run since this was asked last: the addresses of the first and the last instruction of
+    /// each. Of some 8,000 at most; further ones are not remembered.
+    pub fn take_ran(&mut self) -> Vec<(u64, u64)> {
+        // SAFETY: (S1) the count is ours while nothing runs.
+        unsafe { (*self.count).ran.take() }
     }
 
     /// Calls an operation and counts its instructions, between the call and the return, both excluded.

@@ -1,0 +1,178 @@
+//! What the program of operations is built for, and where it is run.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use super::{Found, is_tight};
+use crate::failure::Failure;
+use crate::number;
+use crate::workspace::Workspace;
+
+/// One kind of processor.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What it is called here.
+    pub name: &'static str,
+    /// What the compiler calls it.
+    pub triple: &'static str,
+    flags: &'static str,
+    /// Whether the integration is there, too.
+    audio: bool,
+    /// Whether it runs here.
+    pub runs: bool,
+}
+
+const HERE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
+
+impl Target {
+    /// All there are.
+    pub const ALL: [Target; 5] = [
+        Target {
+            name: "x86-64-v3",
+            triple: "x86_64-unknown-linux-gnu",
+            flags: "-C target-cpu=x86-64-v3 -C relocation-model=static",
+            audio: true,
+            runs: HERE,
+        },
+        Target {
+            name: "x86-64",
+            triple: "x86_64-unknown-linux-gnu",
+            flags: "-C target-cpu=x86-64 -C relocation-model=static",
+            audio: true,
+            runs: HERE,
+        },
+        Target {
+            name: "aarch64-lse",
+            triple: "aarch64-unknown-none",
+            flags: "-C target-feature=+lse",
+            audio: false,
+            runs: false,
+        },
+        Target { name: "aarch64", triple: "aarch64-unknown-none", flags: "", audio: false, runs: false },
+        Target {
+            name: "thumbv7em",
+            triple: "thumbv7em-none-eabihf",
+            flags: "-C target-cpu=cortex-m4",
+            audio: false,
+            runs: false,
+        },
+    ];
+
+    /// The one that is called like this.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CannotRun`] if and only if there is none.
+    pub fn named(name: &str) -> Result<Self, Failure> {
+        let known = || Target::ALL.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
+        let found = Target::ALL.iter().find(|target| target.name == name).cloned();
+        found.ok_or_else(|| Failure::CannotRun(format!("{name}: unknown target; known are: {}", known())))
+    }
+
+    /// Whether the compiler has a standard library for it.
+    pub fn is_installed(&self, workspace: &Workspace) -> bool {
+        let output = Command::new("rustc")
+            .args(["--print", "target-libdir", "--target", self.triple])
+            .current_dir(&workspace.root)
+            .output();
+        let folder = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        folder.is_some_and(|folder| PathBuf::from(folder).is_dir())
+    }
+
+    /// Builds the program.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CannotRun`] if and only if it does not build.
+    pub fn build(&self, workspace: &Workspace) -> Result<PathBuf, Failure> {
+        let folder = workspace.target.join("wcet").join(self.name);
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--package",
+                "operations",
+                "--bin",
+                "operations",
+                "--target",
+                self.triple,
+                "--target-dir",
+            ])
+            .arg(&folder)
+            .args(if self.audio { &["--features", "audio"][..] } else { &[] })
+            .env("RUSTFLAGS", self.flags)
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .current_dir(&workspace.root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        match cargo.status() {
+            Ok(status) if status.success() => Ok(folder.join(self.triple).join("release").join("operations")),
+            Ok(_) => Err(Failure::CannotRun(format!(
+                "the operations do not build for {}; its standard library: rustup target add {}",
+                self.name, self.triple
+            ))),
+            Err(error) => Err(Failure::CannotRun(format!("cargo: {error}"))),
+        }
+    }
+}
+
+/// What the program says of an operation that it has run.
+#[derive(Deserialize)]
+struct Measured {
+    operation: String,
+    instructions: u64,
+    /// Stretches that ran, from the first to the last instruction, as distances from the operation of the name `allocate`.
+    ran: Vec<(i64, i64)>,
+}
+
+/// Runs the program and adds what it measures.
+///
+/// # Errors
+///
+/// [`Failure::CannotRun`] if and only if it does not run.
+pub fn measure(program: &std::path::Path, rows: &mut [Found]) -> Result<(), Failure> {
+    let output = Command::new(program)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::file(program, error))?;
+    if !output.status.success() {
+        return Err(Failure::file(program, format!("could not measure: {}", output.status)));
+    }
+    let measured: Vec<Measured> =
+        serde_json::from_slice(&output.stdout).map_err(|error| Failure::file(program, error))?;
+    let entries = super::Image::named(program, super::PREFIX)?;
+    let base = entries.get("allocate").copied().unwrap_or_default();
+    for (row, blocks) in rows {
+        let Some(measured) = measured.iter().find(|measured| measured.operation == row.operation) else {
+            row.ok = false;
+            row.why.push("it was not measured".to_owned());
+            continue;
+        };
+        row.measured_max = Some(measured.instructions);
+        let ran = |block: &u64| {
+            let at = block.wrapping_sub(base).cast_signed();
+            measured.ran.iter().any(|&(first, last)| first <= at && at <= last)
+        };
+        row.covered = Some((
+            number::length(blocks.iter().filter(|block| ran(block)).count()),
+            number::length(blocks.len()),
+        ));
+        if measured.instructions > row.instructions {
+            row.ok = false;
+            row.why.push(format!(
+                "{} instructions were measured, more than the longest path",
+                measured.instructions
+            ));
+        }
+        if !is_tight(row) {
+            row.ok = false;
+            row.why.push("the longest path is more than 1.10 times what was measured".to_owned());
+        }
+    }
+    Ok(())
+}
