@@ -2,6 +2,7 @@
 
 use crate::{
     arc::Counted,
+    foreign::Leaving,
     instance::{Plan, SCRATCH_ALIGN_BYTES},
     map::{Table, table_layout},
     pressure::LowWater,
@@ -209,10 +210,14 @@ impl AudioBudget {
     /// That the system has not that much memory, and what most of it is for.
     pub(crate) fn out_of_memory(&self, config: &Config) -> BudgetError {
         let size = |request: &Request| request.layout.map_or(0, |layout| layout.size());
-        let most = self.requests.iter().max_by_key(|request| size(request).saturating_mul(request.count));
+        let foreign = self.foreign.saturating_mul(size_of::<Leaving>());
+        let parts = [("scratch buffers", self.scratch_bytes), ("foreign values on their way", foreign)];
+        let requests = self.requests.iter();
+        let requests = requests.map(|request| (request.what, size(request).saturating_mul(request.count)));
+        let most = parts.into_iter().chain(requests).max_by_key(|&(_, bytes)| bytes);
         BudgetError::OutOfMemory {
-            bytes: config.layout().size(),
-            what: most.map_or("nothing", |most| most.what),
+            bytes: config.layout().size().saturating_add(self.scratch_bytes).saturating_add(foreign),
+            what: most.map_or("nothing", |(what, _)| what),
         }
     }
 
@@ -306,7 +311,7 @@ pub enum BudgetError {
     OutOfMemory {
         /// What was asked for, in bytes.
         bytes: usize,
-        /// The type that most of it is for.
+        /// What most of it is for: a type, `scratch buffers` or `foreign values on their way`.
         what: &'static str,
     },
     /// The reaper's thread could not be started.
@@ -334,7 +339,7 @@ impl fmt::Display for BudgetError {
             Self::Pools(error) => error.fmt(f),
             Self::Zero { what } => write!(f, "the budget asks for none of {what}; leave it out"),
             Self::OutOfMemory { bytes, what } => {
-                write!(f, "the system refused {bytes} bytes for the pools, most of them for {what}")
+                write!(f, "the system refused {bytes} bytes, most of them for {what}")
             }
             Self::Reaper(error) => write!(f, "the reaper's thread could not be started: {error}"),
         }

@@ -4,9 +4,9 @@
 //! allocate, on the audio thread of all places. So a thread that enters takes a place in the bucket that its identity
 //! leads to, and gives it up at the end. To ask takes about ten instructions on a thread that is in none.
 //!
-//! A bucket has three places. Were four threads of the same bucket inside at once, which takes dozens of simultaneous
-//! callbacks to become likely, the fourth would work without being found here: its ordinary allocations reach the system
-//! heap, and what is no pool's or another heap's is destroyed in place; such a callback counts as uncontained.
+//! A bucket has seven places. Were eight threads of the same bucket inside at once, which takes hundreds of simultaneous
+//! callbacks to become likely, the eighth would work without being found here: its ordinary allocations reach the system
+//! heap, what is no pool's or another heap's is destroyed in place, and maps are refused; such a callback counts as uncontained.
 
 use crate::{instance::Instance, thread};
 use core::{
@@ -15,10 +15,11 @@ use core::{
 };
 
 const BUCKETS_LOG2: u32 = 8;
-const PLACES: usize = 3;
+const PLACES: usize = 7;
 
-/// One cache line, so that threads of different buckets do not disturb each other.
-#[repr(align(64))]
+/// Two cache lines, so that threads of different buckets do not disturb each other; the first has all that is looked at to find
+/// that a thread is in none.
+#[repr(align(128))]
 struct Bucket {
     /// How many threads are in or on their way in or out: nearly always none, which is the first thing to ask.
     busy: AtomicUsize,

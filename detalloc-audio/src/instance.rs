@@ -437,7 +437,7 @@ impl Chore for InstanceChore {
             let Instance { extras, main, family, .. } = &*self.instance;
             extras.add(main, family, &mut self.top_up);
             fence(Ordering::SeqCst);
-            if self.instance.closed.load(Ordering::Relaxed) {
+            if self.instance.closed.load(Ordering::Acquire) {
                 extras.iter().for_each(Shared::close);
             }
         }

@@ -10,9 +10,29 @@ use allocator_api2_02::alloc::{AllocError, Allocator};
 use core::{alloc::Layout, borrow::Borrow, cell::Cell, fmt, hash::Hash, ptr::NonNull};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What is in the box: hashbrown's map over one block of the pools.
-pub(crate) type Table<K, V> = HashMap<K, V, FixedState, OneBlock>;
+pub(crate) struct Table<K, V>(HashMap<K, V, FixedState, OneBlock>);
+
+impl<K, V> Drop for Table<K, V> {
+    /// Goes on behind an element whose destructor panics: hashbrown would leave the others and its block alone.
+    fn drop(&mut self) {
+        let mut panicked = None;
+        for element in self.0.drain() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(element))) {
+                match panicked {
+                    None => panicked = Some(payload),
+                    // The first one counts, and what this one panicked with may have a destructor that panics too.
+                    Some(_) => core::mem::forget(payload),
+                }
+            }
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
+        }
+    }
+}
 
 /// A hash map in blocks of its own, made by [`Rt::map`](crate::Rt::map): hashbrown's, with a capacity that is fixed. It never
 /// grows, so that inserting never allocates.
@@ -69,7 +89,7 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     pub(crate) fn table(capacity: usize) -> Option<Table<K, V>> {
         let mut table = HashMap::with_hasher_in(FixedState::with_seed(0x0DE7_A110C), OneBlock::new());
         table.try_reserve(capacity.checked_mul(SPACE)?).ok()?;
-        Some(table)
+        Some(Table(table))
     }
 
     pub(crate) fn in_box(table: RtBox<Table<K, V>>, capacity: usize) -> Self {
@@ -79,7 +99,7 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     /// How many elements there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.as_ref().map_or(0, |table| table.len())
+        self.table.as_ref().map_or(0, |table| table.0.len())
     }
 
     /// Whether there are none.
@@ -103,7 +123,9 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     /// Constant on average. After many removals, now and then linear in the capacity: the table is tidied in place.
     pub fn try_insert(&mut self, key: K, value: V) -> Result<Option<V>, Refused<(K, V)>> {
         let full = Refusal::Full { capacity: self.capacity };
-        let Some(table) = &mut self.table else { return Err(Refused { value: (key, value), refusal: full }) };
+        let Some(Table(table)) = self.table.as_deref_mut() else {
+            return Err(Refused { value: (key, value), refusal: full });
+        };
         if let Some(known) = table.get_mut(&key) {
             return Ok(Some(core::mem::replace(known, value)));
         }
@@ -120,7 +142,7 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.table.as_ref()?.get(key)
+        self.table.as_ref()?.0.get(key)
     }
 
     /// The value of a key, to change it.
@@ -129,7 +151,7 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.table.as_mut()?.get_mut(key)
+        self.table.as_mut()?.0.get_mut(key)
     }
 
     /// Takes an element out.
@@ -137,31 +159,31 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.table.as_mut()?.remove(key)
+        self.table.as_mut()?.0.remove(key)
     }
 
     /// Keeps the elements for which `keep` says so, and drops the others, here and now.
     pub fn retain(&mut self, keep: impl FnMut(&K, &mut V) -> bool) {
         if let Some(table) = &mut self.table {
-            table.retain(keep);
+            table.0.retain(keep);
         }
     }
 
     /// Drops all elements, here and now.
     pub fn clear(&mut self) {
         if let Some(table) = &mut self.table {
-            table.clear();
+            table.0.clear();
         }
     }
 
     /// All elements, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.table.iter().flat_map(|table| table.iter())
+        self.table.iter().flat_map(|table| table.0.iter())
     }
 
     /// All elements, in no order, their values to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.table.iter_mut().flat_map(|table| table.iter_mut())
+        self.table.iter_mut().flat_map(|table| table.0.iter_mut())
     }
 }
 

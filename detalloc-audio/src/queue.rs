@@ -9,7 +9,7 @@ use core::{
     fmt,
     marker::PhantomData,
     mem::{MaybeUninit, needs_drop},
-    ptr::NonNull,
+    ptr::{self, NonNull},
 };
 
 /// What lies in the block.
@@ -76,10 +76,22 @@ impl<T> Ring<T> {
 }
 
 impl<T> Drop for Ring<T> {
+    /// Goes on behind an element whose destructor panics, as a `Vec` does.
     fn drop(&mut self) {
-        while let Some(element) = self.pop_back() {
-            drop(element);
+        struct Last<T>(*mut [T]);
+        impl<T> Drop for Last<T> {
+            fn drop(&mut self) {
+                // SAFETY: elements that are nobody else's, dropped once.
+                unsafe { self.0.drop_in_place() };
+            }
         }
+        let until_end = self.len.min(self.places.len() - self.head);
+        let start = self.places.as_mut_ptr().cast::<T>();
+        // SAFETY: (Q1) the elements lie from the head on, and on from the first place.
+        let first = ptr::slice_from_raw_parts_mut(unsafe { start.add(self.head) }, until_end);
+        let _last = Last(ptr::slice_from_raw_parts_mut(start, self.len - until_end));
+        // SAFETY: as above.
+        unsafe { first.drop_in_place() };
     }
 }
 

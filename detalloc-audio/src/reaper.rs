@@ -57,6 +57,9 @@ static CHORES: Mutex<Chores> = Mutex::new(Vec::new());
 /// The thread that is looking, or 0.
 static LOOKING: AtomicUsize = AtomicUsize::new(0);
 
+/// A destructor that a look runs wants another look: it has let a heap go, or brought the last block of a region home.
+static AGAIN: AtomicBool = AtomicBool::new(false);
+
 /// Somebody wants to know which chores are over.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
@@ -98,17 +101,23 @@ pub(crate) fn add(chore: Box<dyn Chore>) -> io::Result<Membership> {
 }
 
 /// One look: destroys everything that callbacks have dropped so far. Waits for another look that is under way. On the
-/// thread that is looking, inside a destructor, does nothing.
+/// thread that is looking, inside a destructor, it makes that look start over when it is through.
 pub(crate) fn look() {
-    let here = identity::current();
-    // Relaxed: a thread reads its own identity if and only if it wrote it last.
-    if LOOKING.load(Ordering::Relaxed) == here {
+    if is_looking() {
+        AGAIN.store(true, Ordering::Relaxed);
         return;
     }
     let mut chores = lock(&CHORES);
-    LOOKING.store(here, Ordering::Relaxed);
-    chores.append(&mut lock(&ARRIVED));
-    chores.retain_mut(|chore| !chore.look());
+    LOOKING.store(identity::current(), Ordering::Relaxed);
+    loop {
+        // Only this thread stores it, while it looks.
+        AGAIN.store(false, Ordering::Relaxed);
+        chores.append(&mut lock(&ARRIVED));
+        chores.retain_mut(|chore| !chore.look());
+        if !AGAIN.load(Ordering::Relaxed) {
+            break;
+        }
+    }
     LOOKING.store(0, Ordering::Relaxed);
     drop(chores);
     end_what_is_over(false);
@@ -116,10 +125,20 @@ pub(crate) fn look() {
     ending.into_iter().for_each(join);
 }
 
+/// Whether this thread is looking. Relaxed: a thread reads its own identity if and only if it wrote it last.
+fn is_looking() -> bool {
+    LOOKING.load(Ordering::Relaxed) == identity::current()
+}
+
 /// Ends the chores that have nothing left to do, for a thread that has just brought the last block home. Runs no destructor,
 /// waits for nobody: a look that is under way sees to it afterwards.
 pub(crate) fn sweep() {
-    if !inside::is_inside() && LOOKING.load(Ordering::Relaxed) != identity::current() {
+    if inside::is_inside() {
+        return;
+    }
+    if is_looking() {
+        AGAIN.store(true, Ordering::Relaxed);
+    } else {
         // wcet: call: not in a callback, as just asked
         end_what_is_over(true);
     }
@@ -173,7 +192,7 @@ impl Drop for Membership {
         if let Some(Thread { stop, handle }) = last {
             stop.store(true, Ordering::Release);
             handle.thread().unpark();
-            if LOOKING.load(Ordering::Relaxed) == identity::current() {
+            if is_looking() {
                 // Its last look waits for this one.
                 lock(&ENDING).push(handle);
             } else {

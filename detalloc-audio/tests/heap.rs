@@ -89,6 +89,18 @@ mod budgets {
     // AddressSanitizer ends the program instead of refusing.
     #[cfg(not(asan))]
     #[test]
+    fn what_most_of_the_memory_is_for_may_be_no_pool() {
+        let budget = || AudioBudget::new(48_000.0, 64).objects::<u64>(1);
+        let mut heap = RtHeap::new();
+        let scratch = heap.reconfigure(&budget().scratch::<f32>(1 << 50)).unwrap_err();
+        assert!(scratch.to_string().ends_with("for scratch buffers"), "{scratch}");
+        let foreign = heap.reconfigure(&budget().foreign(1 << 40)).unwrap_err();
+        assert!(foreign.to_string().ends_with("for foreign values on their way"), "{foreign}");
+    }
+
+    // AddressSanitizer ends the program instead of refusing.
+    #[cfg(not(asan))]
+    #[test]
     fn more_than_the_system_has_is_refused_with_the_bytes_and_what_they_are_for() {
         let budget = AudioBudget::new(48_000.0, 64).slices::<u8>(1 << 24, 1 << 24).objects::<u64>(1);
         let mut heap = RtHeap::new();

@@ -2,7 +2,7 @@
 //!
 //! It demands that a path has no loop, no jump or call that leads wherever a register says, no call of what is not taken apart
 //! too, no end of the program, no system call and no division. What it cannot decode or prove fails. An exception is a
-//! comment in the source, with its reason ([`source`]), and is printed.
+//! comment in the source, with its reason, and is printed.
 
 mod arm;
 mod graph;

@@ -1,0 +1,105 @@
+//! More threads of one bucket of the table of threads are in callbacks than the bucket has places for: everything works as ever.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use detalloc_audio::{AudioBudget, ReapTask, Refusal, RtHeap};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc, Barrier, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    thread::{self, ThreadId},
+};
+
+/// Enough that four of them share one of 256 buckets.
+const THREADS: usize = 800;
+
+/// Where the table puts this thread.
+fn bucket() -> u64 {
+    // SAFETY: asks for this thread's identity, which is the thread register here.
+    unsafe { libc::pthread_self() }.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56
+}
+
+fn heap(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
+    let mut heap = RtHeap::reaped_by_task();
+    heap.reconfigure(&budget(AudioBudget::new(48_000.0, 64))).unwrap();
+    heap
+}
+
+/// Runs `body` on a thread whose bucket has three others in callbacks.
+fn crowded(body: impl FnOnce() + Send) {
+    let (ids, barrier) = (Mutex::new(Vec::new()), Barrier::new(THREADS));
+    let (inside, done, body) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Some(body)));
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (ids, barrier, inside, done, body) = (&ids, &barrier, &inside, &done, &body);
+            let run = move || {
+                ids.lock().unwrap().push((bucket(), number));
+                barrier.wait();
+                let mut sorted = ids.lock().unwrap().clone();
+                sorted.sort_unstable();
+                let four = sorted.windows(4).find(|four| four[0].0 == four[3].0).expect("four in a bucket");
+                match four.iter().position(|&(_, of)| of == number) {
+                    None => {}
+                    Some(3) => {
+                        while inside.load(SeqCst) < 3 {
+                            thread::yield_now();
+                        }
+                        let body = body.lock().unwrap().take().unwrap();
+                        let panicked = catch_unwind(AssertUnwindSafe(body)).err();
+                        done.store(true, SeqCst);
+                        if let Some(panic) = panicked {
+                            resume_unwind(panic);
+                        }
+                    }
+                    Some(_) => heap(|budget| budget.objects::<u64>(1)).enter(|_| {
+                        inside.fetch_add(1, SeqCst);
+                        while !done.load(SeqCst) {
+                            thread::yield_now();
+                        }
+                    }),
+                }
+            };
+            thread::Builder::new().stack_size(128 << 10).spawn_scoped(scope, run).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_map_is_made() {
+    crowded(|| {
+        let mut heap = heap(|budget| budget.map::<u8, u8>(4));
+        assert_eq!(heap.enter(|rt| rt.map::<u8, u8>(4).map(drop)), Ok(()));
+    });
+}
+
+#[test]
+fn another_heap_is_refused() {
+    crowded(|| {
+        let mut heaps = [heap(|budget| budget.objects::<u64>(1)), heap(|budget| budget.objects::<u64>(1))];
+        let [first, second] = &mut heaps;
+        let refusal = first.enter(|_| second.enter(|rt| rt.boxed(1_u64).map(drop).map_err(|no| no.refusal)));
+        assert_eq!(refusal, Err(Refusal::Nested));
+    });
+}
+
+#[test]
+fn destructors_wait_for_the_end_of_the_callback() {
+    struct Where(Arc<Mutex<Option<ThreadId>>>);
+    impl Drop for Where {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = Some(thread::current().id());
+        }
+    }
+    crowded(|| {
+        let at = Arc::new(Mutex::new(None));
+        let mut heap = heap(|budget| budget.objects::<Where>(1));
+        heap.enter(|rt| {
+            drop(rt.boxed(Where(Arc::clone(&at))).ok());
+            ReapTask.run();
+            assert_eq!(*at.lock().unwrap(), None);
+        });
+        ReapTask.run();
+        assert!(at.lock().unwrap().is_some());
+    });
+}
