@@ -72,8 +72,9 @@ impl AudioBudget {
         self.room(type_name::<T>(), Some(Layout::new::<T>()), count)
     }
 
-    /// Room for `count` voices, each of which needs what `voice` adds to an empty budget. No voices are an error, as they are
-    /// most likely a mistake.
+    /// Room for `count` voices, each of which needs what `voice` adds to an empty budget: rooms and scratch buffers; headroom, low
+    /// water, top-up and the lane of foreign values are the whole budget's. No voices are an error, as they are most likely
+    /// a mistake.
     ///
     /// ```
     /// use detalloc_audio::AudioBudget;

@@ -6,12 +6,16 @@
 //!
 //! A bucket has seven places. Were eight threads of the same bucket inside at once, which takes hundreds of simultaneous
 //! callbacks to become likely, the eighth would work without being found here: its ordinary allocations reach the system
-//! heap, what is no pool's or another heap's is destroyed in place, and maps are refused; such a callback counts as uncontained.
+//! heap, what is no pool's or another heap's is destroyed in place, a heap that it enters within is not refused, and a
+//! `ReapTask` that it runs does reap; such a callback counts as uncontained.
 
 use crate::{instance::Instance, thread};
 use core::{
     ptr::{self, NonNull},
-    sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicPtr, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release},
+    },
 };
 
 const BUCKETS_LOG2: u32 = 8;
@@ -38,8 +42,9 @@ impl Bucket {
         }
     }
 
-    // Relaxed in all of this: a thread finds its own identity and what belongs to it if and only if it put them there last,
-    // and other threads' mean nothing to it but a place that is taken.
+    // Relaxed is enough to look: a thread finds its own identity if and only if it put it there last, and other threads' mean
+    // nothing to it but a place that is taken. What belongs to it is its own, too, because a place is given up with Release
+    // and taken with Acquire: what the one before stored there comes before what this one stores.
 
     #[inline]
     fn place_of(&'static self, thread: usize) -> Option<&'static AtomicPtr<Instance>> {
@@ -103,7 +108,7 @@ impl Place {
         let bucket = bucket_of(thread);
         let place = &bucket.threads[0];
         if bucket.busy.fetch_add(1, Relaxed) == 0
-            && place.compare_exchange(0, thread, Relaxed, Relaxed).is_ok()
+            && place.compare_exchange(0, thread, Acquire, Relaxed).is_ok()
         {
             bucket.instances[0].store(instance.as_ptr(), Relaxed);
             return Some(Self { bucket, place });
@@ -124,7 +129,7 @@ impl Place {
         }
         bucket.busy.fetch_add(1, Relaxed);
         for (place, into) in bucket.threads.iter().zip(&bucket.instances) {
-            if place.compare_exchange(0, thread, Relaxed, Relaxed).is_ok() {
+            if place.compare_exchange(0, thread, Acquire, Relaxed).is_ok() {
                 into.store(instance.as_ptr(), Relaxed);
                 return Some(Self { bucket, place });
             }
@@ -138,7 +143,7 @@ impl Place {
     /// The end of the callback.
     #[inline]
     pub(crate) fn leave(&self) {
-        self.place.store(0, Relaxed);
+        self.place.store(0, Release);
         self.bucket.busy.fetch_sub(1, Relaxed);
     }
 }

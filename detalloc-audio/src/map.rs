@@ -2,7 +2,7 @@
 
 use crate::{
     boxed::RtBox,
-    inside,
+    instance::Instance,
     refused::{Refusal, Refused},
     shared::Shared,
 };
@@ -85,10 +85,19 @@ impl<K: Eq + Hash, V> RtMap<K, V> {
         Self { table: None, capacity: 0 }
     }
 
-    /// A table for that many elements, in a block of the heap whose callback this thread is in. `None`: that was refused.
-    pub(crate) fn table(capacity: usize) -> Option<Table<K, V>> {
-        let mut table = HashMap::with_hasher_in(FixedState::with_seed(0x0DE7_A110C), OneBlock::new());
-        table.try_reserve(capacity.checked_mul(SPACE)?).ok()?;
+    /// A table for that many elements, in a block of this instance. `None`: that was refused.
+    ///
+    /// # Safety
+    /// This thread is in that instance's callback (A6).
+    pub(crate) unsafe fn table(instance: &Instance, capacity: usize) -> Option<Table<K, V>> {
+        let block = OneBlock(Cell::new(Source::Instance(NonNull::from(instance))));
+        let mut table = HashMap::with_hasher_in(FixedState::with_seed(0x0DE7_A110C), block);
+        let reserved = table.try_reserve(capacity.checked_mul(SPACE)?);
+        // It never allocates again.
+        if let Source::Instance(_) = table.allocator().0.get() {
+            table.allocator().0.set(Source::Nothing);
+        }
+        reserved.ok()?;
         Some(Table(table))
     }
 
@@ -199,39 +208,36 @@ impl<K: Eq + Hash + fmt::Debug, V: fmt::Debug> fmt::Debug for RtMap<K, V> {
     }
 }
 
-/// Allocates once, from the heap whose callback the thread is in, and frees that anywhere.
-pub(crate) struct OneBlock {
+/// Allocates once, from an instance, and frees that anywhere.
+pub(crate) struct OneBlock(Cell<Source>);
+
+#[derive(Clone, Copy)]
+enum Source {
+    /// Nothing was allocated yet. Only as long as [`RtMap::table`] runs.
+    Instance(NonNull<Instance>),
     /// The region of the block.
-    shared: Cell<Option<NonNull<Shared>>>,
+    Region(NonNull<Shared>),
+    Nothing,
 }
 
 // SAFETY: what it shares with the heap is `Sync`; the cell goes along.
 unsafe impl Send for OneBlock {}
-// SAFETY: the cell is written by `allocate` alone, which `RtMap` calls only where it is borrowed exclusively.
+// SAFETY: the cell is written where the table is borrowed exclusively.
 unsafe impl Sync for OneBlock {}
-
-impl OneBlock {
-    fn new() -> Self {
-        Self { shared: Cell::new(None) }
-    }
-}
 
 // SAFETY: a block is live until it is given back, and a second one is refused, so that every block goes back to the region
 // that it came from.
 unsafe impl Allocator for OneBlock {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-        if self.shared.get().is_some() {
-            return Err(AllocError);
-        }
-        let instance = inside::current().ok_or(AllocError)?;
-        // SAFETY: (A6) this thread is in that instance's callback.
+        let Source::Instance(instance) = self.0.get() else { return Err(AllocError) };
+        // SAFETY: (A6) this thread is in that instance's callback, as `table` was promised.
         let (shared, block) = unsafe { instance.as_ref().allocate(layout) }.map_err(|_| AllocError)?;
-        self.shared.set(Some(shared));
+        self.0.set(Source::Region(shared));
         Ok(NonNull::slice_from_raw_parts(block, layout.size()))
     }
 
     unsafe fn deallocate(&self, block: NonNull<u8>, _: Layout) {
-        if let Some(shared) = self.shared.take() {
+        if let Source::Region(shared) = self.0.replace(Source::Nothing) {
             // SAFETY: (A1, A3) the block came from there, and the caller gives it up.
             unsafe { Shared::free(shared, block) };
         }

@@ -86,7 +86,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Adds a chore, which the next look sees.
 pub(crate) fn watch(chore: Box<dyn Chore>) {
-    chore.set_watched(lock(&RUNNING).thread.is_some());
+    // Under the lock of both: a thread that stops afterwards says so to this chore as well.
+    let running = lock(&RUNNING);
+    chore.set_watched(running.thread.is_some());
     lock(&ARRIVED).push(chore);
 }
 

@@ -163,9 +163,10 @@ impl<'s> Rt<'s> {
         V: Send + 'static,
     {
         let layout = table_layout::<K, V>(capacity).ok_or(Refusal::TooLarge)?;
-        self.instance?;
+        let instance = self.instance?;
         let exhausted = Refusal::Pools(AllocError::Exhausted { block_bytes: layout.size() });
-        let table = RtMap::table(capacity).ok_or(exhausted)?;
+        // SAFETY: (A6) an `Rt` exists only inside `enter`, on the thread that entered.
+        let table = unsafe { RtMap::table(instance, capacity) }.ok_or(exhausted)?;
         match self.boxed(table) {
             Ok(table) => Ok(RtMap::in_box(table, capacity)),
             // The empty table is dropped here: its block is free again.

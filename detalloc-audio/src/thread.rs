@@ -57,7 +57,8 @@ mod imp {
             #[cfg(any(target_os = "linux", target_os = "android"))]
             asm!("mrs {}, tpidr_el0", out(reg) id, options(nomem, nostack, preserves_flags));
             #[cfg(any(target_os = "macos", target_os = "ios"))]
-            asm!("mrs {}, tpidrro_el0", out(reg) id, options(nomem, nostack, preserves_flags));
+            // The lowest three bits may say which processor the thread runs on now.
+            asm!("mrs {0}, tpidrro_el0", "bic {0}, {0}, #7", out(reg) id, options(nomem, nostack, preserves_flags));
             #[cfg(target_os = "windows")]
             asm!("mov {}, x18", out(reg) id, options(nomem, nostack, preserves_flags));
         }

@@ -52,6 +52,8 @@ impl Extras {
         let Some(left) = top_up.left_bytes.checked_sub(config.layout().size()) else { return };
         let Some((region, lane)) = Shared::build(&config, Arc::clone(family)) else { return };
         if region.is_in_window() != main.is_in_window() {
+            // What `Routed` could not tell apart is of no use, and the next one would be none either.
+            top_up.left_bytes = 0;
             return;
         }
         top_up.left_bytes = left;

@@ -24,7 +24,7 @@ fn heap(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
 }
 
 /// Whether there is a region anywhere: the window of 64 GiB is there as long as one is.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(miri)))]
 fn there_are_regions() -> bool {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let bytes = |line: &str| {
@@ -81,7 +81,7 @@ mod heaps_that_go_inside_a_destructor {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     fn leave_no_region_behind() {
         let _turn = turn();
         assert!(!there_are_regions());
@@ -94,7 +94,7 @@ mod heaps_that_go_inside_a_destructor {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     fn and_last_blocks_that_come_home_there_end_their_region() {
         let _turn = turn();
         let mut first = heap(|budget| budget.objects::<u64>(1));
