@@ -10,6 +10,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use thread_watch::Silence;
 
 /// How often `control` runs, a second of audio.
 const TICKS_HZ: u32 = 100;
@@ -71,4 +72,42 @@ pub fn play(
     })?;
     played.truncate(done * CHANNELS);
     Ok((watch, played))
+}
+
+/// Callbacks that meet code and stack for the first time.
+const WARM_UP: usize = 64;
+
+/// Plays so many callbacks on a thread that may make no system call, and ends the program. What comes back is why it could not.
+pub fn silent(
+    stage: &Stage,
+    mut heap: RtHeap,
+    callbacks: usize,
+    mut render: impl FnMut(&Rt<'_>, &[f32], &mut [f32]) + Send,
+    mut control: impl FnMut(f64) -> bool,
+) -> String {
+    let samples = stage.max_frames as usize * CHANNELS;
+    let (input, mut output) = (vec![0.0; samples], vec![0.0; samples]);
+    println!("{callbacks} callbacks without a system call");
+    thread::scope(|scope| {
+        let audio = scope.spawn(move || {
+            let mut callback = || {
+                output.fill(0.0);
+                heap.enter(|rt| render(rt, &input, &mut output));
+            };
+            (0..WARM_UP).for_each(|_| callback());
+            match Silence::begin() {
+                Ok(silence) => {
+                    (0..callbacks).for_each(|_| callback());
+                    silence.end()
+                }
+                Err(error) => error.to_string(),
+            }
+        });
+        let start = Instant::now();
+        while !audio.is_finished() {
+            control(start.elapsed().as_secs_f64());
+            thread::sleep(Duration::from_millis(1));
+        }
+        audio.join().unwrap_or_else(|_| "the audio thread panicked".to_owned())
+    })
 }

@@ -38,6 +38,10 @@ pub struct Options {
     /// Without a device: keep time as one would, instead of going as fast as it goes
     #[arg(long)]
     pub paced: bool,
+    /// Play on no device so many callbacks that may make no system call, and end: status 0, or killed by the kernel at the
+    /// first (Linux)
+    #[arg(long, value_name = "CALLBACKS", conflicts_with_all = ["host", "device", "wav", "paced", "seconds"])]
+    pub silent: Option<usize>,
 }
 
 /// The longest performance; a WAV of it is kept in memory.
@@ -76,6 +80,7 @@ enum Place {
     Headless {
         wav: Option<PathBuf>,
         paced: bool,
+        silent: Option<usize>,
     },
     #[cfg(feature = "cpal")]
     Card(Box<card::Card>),
@@ -84,7 +89,7 @@ enum Place {
 impl Stage {
     /// The device that the options ask for. Without one, and unless they ask for a certain one, no device.
     pub fn open(options: &Options, with_input: bool) -> Result<Self, String> {
-        if options.wav.is_none() {
+        if options.wav.is_none() && options.silent.is_none() {
             match card(options, with_input) {
                 Ok(stage) => return Ok(stage),
                 Err(why) if options.host.is_some() || options.device.is_some() => return Err(why),
@@ -95,7 +100,7 @@ impl Stage {
             rate_hz: options.rate.unwrap_or(48_000),
             max_frames: options.block,
             is_live: options.paced,
-            place: Place::Headless { wav: options.wav.clone(), paced: options.paced },
+            place: Place::Headless { wav: options.wav.clone(), paced: options.paced, silent: options.silent },
         })
     }
 
@@ -122,7 +127,10 @@ impl Stage {
         let meter = heap.meter().ok_or("the heap has no memory")?;
         let tally = Tally::default();
         let watch = match self.place {
-            Place::Headless { ref wav, paced } => {
+            Place::Headless { silent: Some(callbacks), .. } => {
+                return Err(headless::silent(&self, heap, callbacks, render, control));
+            }
+            Place::Headless { ref wav, paced, .. } => {
                 let (watch, played) = headless::play(&self, heap, seconds, &tally, paced, render, control)?;
                 if let Some(path) = wav {
                     wav::write(path, self.rate_hz, &played)?;

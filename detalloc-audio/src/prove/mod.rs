@@ -14,8 +14,8 @@
 mod report;
 
 pub use report::{Finding, Instructions, Problem, Report};
-/// A touch of the system heap, with its stack.
-pub use thread_watch::{Frame, Touch, TouchKind};
+/// A thread that may make no system call; and a touch of the system heap, with its stack.
+pub use thread_watch::{Frame, Silence, Touch, TouchKind};
 
 use crate::{Meter, RtHeap};
 use std::thread::{self, ThreadId};

@@ -3,7 +3,7 @@
 //! The system heap: allocations and frees of Rust *and* of C while the thread is watched ([`watch`]), in the executable and
 //! in every library it loads, release builds included. Each of the first few touches keeps its stack, so that a report can
 //! name the call instead of just counting it. And what the kernel counts: page faults and voluntary context switches
-//! ([`Usage`]).
+//! ([`Usage`]). A thread that is to make no system call at all may have the kernel see to that ([`Silence`]).
 //!
 //! How calls of the heap are seen: linked into an executable on Linux with glibc, this crate defines `malloc`, `free` and their relatives. The
 //! dynamic linker binds every library's calls to the executable's definitions, which count and then forward to
@@ -31,6 +31,7 @@ mod interpose;
     allow(dead_code, reason = "nothing is seen")
 )]
 mod record;
+mod silence;
 #[cfg_attr(
     not(all(target_os = "linux", target_env = "gnu", not(miri), not(asan))),
     allow(dead_code, reason = "nothing is seen")
@@ -39,6 +40,7 @@ mod touch;
 mod usage;
 
 pub use record::{Counts, MAX_FRAMES, MAX_TOUCHES};
+pub use silence::Silence;
 pub use touch::{Frame, Touch, TouchKind};
 pub use usage::Usage;
 
