@@ -54,6 +54,13 @@ pub enum Job {
     ///
     /// Exits 1 if an operation is not proved, or if its longest path is not what xtask/wcet.json says.
     Wcet(WcetArgs),
+    /// Show every claim of the documentation with its evidence, its figure and the command, on one page
+    ///
+    /// Writes target/proof/index.html. With --quick, what takes minutes is left out, and said so. What this machine cannot check
+    /// is "not checked", which is neither good nor bad.
+    ///
+    /// Exits 1 if a claim does not hold.
+    Proof(ProofArgs),
     /// Print a memory budget for what was recorded, as Rust source
     ///
     /// A build with detalloc-audio's feature `record` writes the recording: run it with DETALLOC_RECORD=FILE. The constant
@@ -149,6 +156,17 @@ pub struct WcetArgs {
     #[arg(long)]
     pub update: bool,
     /// Write the paths as JSON to this file; - is stdout, the tables then go to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `proof`.
+#[derive(Args, Debug)]
+pub struct ProofArgs {
+    /// Leave out what takes minutes
+    #[arg(long)]
+    pub quick: bool,
+    /// Write the rows as JSON to this file; - is stdout, the summary then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

@@ -15,6 +15,7 @@ pub mod json;
 pub mod number;
 pub mod opcount;
 pub mod output;
+pub mod proof;
 pub mod suite;
 pub mod tools;
 pub mod wcet;
@@ -55,6 +56,7 @@ fn perform(job: &Job) -> Result<(), Failure> {
         Job::Test(args) => suite::run(args),
         Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),
+        Job::Proof(args) => proof::run(args),
         Job::Wcet(args) => wcet::run(args),
     }
 }
