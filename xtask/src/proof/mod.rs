@@ -103,7 +103,8 @@ fn check(claim: &Claim, workspace: &Workspace, quick: bool) -> Row {
 /// The lines of an output that have the figure: those that begin with one of these words, or all but nothing if none does.
 fn figure(output: &str, begins: &str) -> String {
     let has = |line: &&str| begins.split('|').any(|begin| line.trim_start_matches('.').starts_with(begin));
-    let lines: Vec<&str> = output.lines().filter(has).take(MOST_LINES).map(str::trim).collect();
+    let plain = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = output.lines().filter(has).take(MOST_LINES).map(plain).collect();
     if lines.is_empty() { "no figure".to_owned() } else { lines.join("\n") }
 }
 

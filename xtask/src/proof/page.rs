@@ -26,7 +26,7 @@ section { border-top: 1px solid #8888; padding: .75rem 0; }
 h2 { font-size: 1rem; margin: 0 0 .25rem; }
 p { margin: .25rem 0; }
 pre, code { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: .25rem 0; }
-.status { display: inline-block; min-width: 7.5em; font-weight: 600; }
+.status { display: block; font-size: .875rem; }
 .pass { color: #1a7f37; } .fail { color: #cf222e; } .not-checked { color: #9a6700; }
 @media (prefers-color-scheme: dark) { .pass { color: #3fb950; } .fail { color: #f85149; } .not-checked { color: #d29922; } }
 ";

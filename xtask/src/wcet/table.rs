@@ -22,6 +22,13 @@ pub fn tables(report: &Report, colours: bool) -> String {
     for annotation in annotations {
         text += &format!("  {annotation}\n");
     }
+    let count = |is: fn(&&Row) -> bool| report.results.iter().filter(is).count();
+    text += &format!(
+        "Proved: {} of {} operations on their targets, {} without an exception\n",
+        count(|row| row.ok),
+        report.results.len(),
+        count(|row| row.ok && row.annotations.is_empty())
+    );
     text
 }
 
