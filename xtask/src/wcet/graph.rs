@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::components::{Part, Ways};
 use super::image::Image;
 use super::instruction::{Flow, Instruction, Stack};
 use super::source::{Exception, Kind, Source};
@@ -57,14 +58,15 @@ impl Path {
 }
 
 /// Instructions without a branch but the last one; or another function, to which a branch leads in place of a call and a return.
-struct Block {
-    instructions: Vec<Instruction>,
+pub struct Block {
+    /// In order.
+    pub instructions: Vec<Instruction>,
     /// Where it leads, within the function.
-    next: Vec<u64>,
+    pub next: Vec<u64>,
     /// Whether the function may end here.
-    returns: bool,
+    pub returns: bool,
     /// The branch that leads to another function.
-    tail: Option<u64>,
+    pub tail: Option<u64>,
 }
 
 /// Takes functions apart, each once.
@@ -437,93 +439,4 @@ fn is_end(name: &str) -> bool {
     ]
     .iter()
     .any(|end| name.starts_with(end))
-}
-
-/// A function's blocks, and what each takes.
-struct Ways<'a> {
-    blocks: &'a BTreeMap<u64, Block>,
-    own: &'a BTreeMap<u64, Option<Path>>,
-}
-
-/// Some of the blocks of a function: all, or those of a loop, without the ways back to where it begins.
-struct Part<'a> {
-    among: &'a BTreeSet<u64>,
-    header: Option<u64>,
-}
-
-impl Ways<'_> {
-    /// Where a block leads.
-    fn next(&self, block: u64, part: &Part<'_>) -> impl Iterator<Item = u64> {
-        let next = self.blocks.get(&block).map_or(&[][..], |block| &block.next);
-        next.iter().copied().filter(|next| part.among.contains(next) && part.header != Some(*next))
-    }
-
-    /// Whether a component leads back to itself.
-    fn is_loop(&self, component: &BTreeSet<u64>, part: &Part<'_>) -> bool {
-        component.len() > 1 || component.iter().any(|&block| self.next(block, part).any(|next| next == block))
-    }
-
-    /// Whether a path may end with this block: by a return, or, in a loop, by the way back or out.
-    fn ends(&self, block: u64, part: &Part<'_>) -> bool {
-        let Some(block) = self.blocks.get(&block) else { return false };
-        let leaves = |next: &u64| !part.among.contains(next) || part.header == Some(*next);
-        block.returns || part.header.is_some() && block.next.iter().any(leaves)
-    }
-
-    /// The strongly connected components, each behind those that it leads to (Tarjan).
-    fn components(&self, entry: u64, part: &Part<'_>) -> Vec<BTreeSet<u64>> {
-        let mut search = Search::new(self, part);
-        if part.among.contains(&entry) {
-            search.visit(entry);
-        }
-        search.found
-    }
-}
-
-/// Tarjan's search.
-struct Search<'s> {
-    ways: &'s Ways<'s>,
-    part: &'s Part<'s>,
-    number: HashMap<u64, usize>,
-    lowest: HashMap<u64, usize>,
-    stack: Vec<u64>,
-    found: Vec<BTreeSet<u64>>,
-}
-
-impl<'s> Search<'s> {
-    fn new(ways: &'s Ways<'s>, part: &'s Part<'s>) -> Self {
-        Search {
-            ways,
-            part,
-            number: HashMap::new(),
-            lowest: HashMap::new(),
-            stack: Vec::new(),
-            found: Vec::new(),
-        }
-    }
-
-    fn visit(&mut self, block: u64) {
-        let number = self.number.len();
-        self.number.insert(block, number);
-        self.lowest.insert(block, number);
-        self.stack.push(block);
-        let next: Vec<u64> = self.ways.next(block, self.part).collect();
-        for next in next {
-            let reaches = if !self.number.contains_key(&next) {
-                self.visit(next);
-                self.lowest[&next]
-            } else if self.stack.contains(&next) {
-                self.number[&next]
-            } else {
-                continue;
-            };
-            let lowest = self.lowest[&block].min(reaches);
-            self.lowest.insert(block, lowest);
-        }
-        if self.lowest[&block] == number {
-            let at = self.stack.iter().position(|other| *other == block).unwrap_or(0);
-            let component = self.stack.drain(at..).collect();
-            self.found.push(component);
-        }
-    }
 }

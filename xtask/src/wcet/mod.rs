@@ -5,6 +5,7 @@
 //! comment in the source, with its reason, and is printed.
 
 mod arm;
+mod components;
 mod graph;
 mod image;
 mod instruction;
