@@ -1,5 +1,7 @@
 //! No operation makes a system call: the kernel would end the process at the first. The sessions run in a child, this program
 //! again, told which; heap calls too small for a system call are counted beside.
+//!
+//! Built with `RUSTFLAGS="-Zsanitizer=realtime --cfg rtsan"`, RealtimeSanitizer watches the same sessions instead of the kernel.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use core::{alloc::Layout, mem::MaybeUninit, ptr};
@@ -13,7 +15,6 @@ use ringbuf::{
 };
 use std::{
     hint::black_box,
-    os::unix::process::ExitStatusExt,
     process::{Command, ExitStatus},
     sync::Arc,
     thread,
@@ -203,7 +204,8 @@ fn callbacks(mut deed: impl FnMut(usize, &Rt<'_>)) {
     };
     (0..64).for_each(|_| _ = callback(0));
     let silence = silence();
-    let touched = (1..=CALLBACKS).any(|n| callback(n) != Some(thread_watch::Counts::default()));
+    let nothing = if cfg!(rtsan) { None } else { Some(thread_watch::Counts::default()) };
+    let touched = (1..=CALLBACKS).any(|n| callback(n) != nothing);
     if touched {
         // A heap call that needed no system call is one all the same.
         std::process::abort();
@@ -241,27 +243,35 @@ fn a_hundred_thousand_callbacks_are_silent() {
 }
 
 #[test]
-fn whatever_makes_a_system_call_is_ended_by_the_kernel() {
+fn whatever_makes_a_system_call_is_ended() {
     for session in ["large allocation", "printing", "waiting", "mapping"] {
-        assert_eq!(ends(session).signal(), Some(libc::SIGSYS), "{session}");
+        let end = ends(session);
+        assert!(Silence::was_broken(end), "{session}: {end}");
     }
 }
 
 #[test]
-fn an_allocation_that_makes_none_is_counted() {
+fn an_allocation_that_makes_none_is_seen() {
     let end = ends("small allocation");
-    assert!(end.code() != Some(0), "{end}");
+    assert!(!end.success(), "{end}");
 }
 
 /// The programs, as anybody would run them.
 #[test]
 fn the_examples_are_silent() {
     for example in ["synth", "looper", "third_party", "publish"] {
-        let output = Command::new(env!("CARGO"))
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["run", "--quiet", "--example", example, "--", "--silent", "100000", "--block", "64"])
-            .output()
-            .unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(["run", "--quiet", "--example", example]);
+        if cfg!(rtsan) {
+            // As this program was built, in the same place: three folders up.
+            let program = std::env::current_exe().unwrap();
+            cargo
+                .args(["--target", "x86_64-unknown-linux-gnu"])
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("RUSTFLAGS", "-Zsanitizer=realtime --cfg rtsan")
+                .env("CARGO_TARGET_DIR", program.ancestors().nth(4).unwrap());
+        }
+        let output = cargo.args(["--", "--silent", "100000", "--block", "64"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{example}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -1,6 +1,7 @@
 //! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
 //! after the other, so that the summary can tell them apart; then the documentation's examples; then what needs the core
-//! built another way: with its features, optimised, with recordings, with sound devices, under loom, under AddressSanitizer and under Valgrind.
+//! built another way: with its features, optimised, with recordings, with sound devices, under loom, under sanitizers and under
+//! Valgrind.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,10 +28,19 @@ struct Variant {
     unstable: bool,
 }
 
+impl Variant {
+    fn is_sanitized(&self) -> bool {
+        self.args.contains(&SANITIZED)
+    }
+}
+
 /// The features that work together on the pinned compiler.
 const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,allocator-api2-04";
 
-const VARIANTS: [Variant; 7] = [
+/// Where the sanitizers run: a build for a stated target keeps their flags from build scripts.
+const SANITIZED: &str = "x86_64-unknown-linux-gnu";
+
+const VARIANTS: [Variant; 9] = [
     Variant {
         name: "features",
         args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
@@ -128,7 +138,7 @@ const VARIANTS: [Variant; 7] = [
             "--features",
             "detalloc/alloc,detalloc/os",
             "--target",
-            "x86_64-unknown-linux-gnu",
+            SANITIZED,
             "--test",
             "guard",
             "--test",
@@ -147,6 +157,45 @@ const VARIANTS: [Variant; 7] = [
             "sanitizers",
         ],
         rustflags: Some("-Zsanitizer=address --cfg asan"),
+        unstable: true,
+    },
+    Variant {
+        name: "rtsan",
+        args: &["-p", "detalloc-audio", "-p", "graincloud", "--target", SANITIZED, "--test", "silence"],
+        rustflags: Some("-Zsanitizer=realtime --cfg rtsan"),
+        unstable: true,
+    },
+    // With the standard library built the same way: it sees no order in what it did not build.
+    Variant {
+        name: "tsan",
+        args: &[
+            "-Zbuild-std",
+            "-p",
+            "detalloc",
+            "-p",
+            "detalloc-audio",
+            "--target",
+            SANITIZED,
+            "--test",
+            "crowded",
+            "--test",
+            "foreign",
+            "--test",
+            "handles",
+            "--test",
+            "pressure",
+            "--test",
+            "races",
+            "--test",
+            "reaper",
+            "--test",
+            "ring",
+            "--test",
+            "shared",
+            "--test",
+            "spin",
+        ],
+        rustflags: Some("-Zsanitizer=thread --cfg tsan"),
         unstable: true,
     },
 ];
@@ -176,8 +225,15 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
     suite.run_doc_tests(&["--workspace"]);
     if !args.quick {
         for variant in &VARIANTS {
-            if variant.name == "asan" && !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-                suite.not_run.push("AddressSanitizer: it is set up for Linux on x86-64 only".into());
+            if variant.is_sanitized() && !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+                suite.not_run.push(format!("{}: it is set up for Linux on x86-64 only", variant.name));
+                continue;
+            }
+            if variant.name == "tsan" && !has_library_sources(&suite.root) {
+                let how = "install: rustup component add rust-src";
+                suite
+                    .not_run
+                    .push(format!("{}: the standard library's sources are missing; {how}", variant.name));
                 continue;
             }
             if variant.name == "sound" && !sound_builds(&suite.root) {
@@ -200,6 +256,13 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
 /// Whether what plays can be built here; what is missing has been said.
 fn sound_builds(root: &Path) -> bool {
     TOOLS.iter().filter(|tool| tool.name.ends_with("headers")).all(|tool| tool.version(root).is_some())
+}
+
+/// Whether the pinned compiler has the sources of its library, which are fetched if they can be.
+fn has_library_sources(root: &Path) -> bool {
+    let mut rustup = Command::new("rustup");
+    rustup.args(["component", "add", "rust-src"]).current_dir(root);
+    rustup.stdin(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 struct Suite {
@@ -346,7 +409,7 @@ impl Suite {
         println!("\n{table}");
         if quick {
             println!(
-                "Left out by --quick: the core with its features, under loom and under AddressSanitizer, and the tests that take minutes."
+                "Left out by --quick: the core with its features, under loom and under sanitizers, and the tests that take minutes."
             );
         }
         for what in &self.not_run {

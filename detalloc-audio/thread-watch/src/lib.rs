@@ -11,8 +11,9 @@
 //! not watched, a call costs one thread-local load and a branch more than before.
 //!
 //! What it does not do: see an allocator that bypasses `malloc` (`mmap`, `sbrk`, a statically linked mimalloc), work
-//! on other platforms, under Miri or AddressSanitizer (built with `--cfg asan`), which have a `malloc` of their own, or work where the executable's `malloc` is not the one libraries get. In the latter cases
-//! [`available`] is false and counts are `None`: not checked, which is not the same as zero.
+//! on other platforms, under Miri or a sanitizer (built with `--cfg asan`, `rtsan` or `tsan`), which have a `malloc` of their own,
+//! or work where the executable's `malloc` is not the one libraries get. In the latter cases [`available`] is false and counts
+//! are `None`: not checked, which is not the same as zero.
 //!
 //! ```
 //! let (_, counts) = thread_watch::watch(|| drop(std::hint::black_box(Box::new(1_u64))));
@@ -24,18 +25,12 @@
 //! }
 //! ```
 
-#[cfg(all(target_os = "linux", target_env = "gnu", not(miri), not(asan)))]
+#[cfg(interposed)]
 mod interpose;
-#[cfg_attr(
-    not(all(target_os = "linux", target_env = "gnu", not(miri), not(asan))),
-    allow(dead_code, reason = "nothing is seen")
-)]
+#[cfg_attr(not(interposed), allow(dead_code, reason = "nothing is seen"))]
 mod record;
 mod silence;
-#[cfg_attr(
-    not(all(target_os = "linux", target_env = "gnu", not(miri), not(asan))),
-    allow(dead_code, reason = "nothing is seen")
-)]
+#[cfg_attr(not(interposed), allow(dead_code, reason = "nothing is seen"))]
 mod touch;
 mod usage;
 
@@ -63,12 +58,12 @@ pub fn available() -> bool {
     KNOWN.load(Relaxed) == YES
 }
 
-#[cfg(all(target_os = "linux", target_env = "gnu", not(miri), not(asan)))]
+#[cfg(interposed)]
 fn look_up() -> bool {
     interpose::bound()
 }
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu", not(miri), not(asan))))]
+#[cfg(not(interposed))]
 fn look_up() -> bool {
     false
 }

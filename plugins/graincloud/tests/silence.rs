@@ -1,11 +1,12 @@
-//! The engine makes no system call, whatever is played: in a child of which the kernel ends the process at the first.
+//! The engine makes no system call, whatever is played: in a child of which the kernel ends the process at the first, or, in a
+//! build with `RUSTFLAGS="-Zsanitizer=realtime --cfg rtsan"`, RealtimeSanitizer.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
 
 use common::{Player, off, on};
 use graincloud::engine::{Controls, TimedNote};
-use std::{os::unix::process::ExitStatusExt, process::Command};
+use std::process::Command;
 use thread_watch::{Counts, Silence};
 
 const CALLBACKS: u32 = 100_000;
@@ -34,7 +35,8 @@ fn session() {
     };
     (0..500).for_each(|n| _ = callback(n));
     let silence = Silence::begin().expect("the kernel has filters");
-    if (1..=CALLBACKS).any(|n| callback(n) != Some(Counts::default())) {
+    let nothing = if cfg!(rtsan) { None } else { Some(Counts::default()) };
+    if (1..=CALLBACKS).any(|n| callback(n) != nothing) {
         std::process::abort();
     }
     silence.end()
@@ -52,6 +54,6 @@ fn a_hundred_thousand_callbacks_are_silent() {
 }
 
 #[test]
-fn one_that_prints_is_ended_by_the_kernel() {
-    assert_eq!(run("printing").signal(), Some(31));
+fn one_that_prints_is_ended() {
+    assert!(Silence::was_broken(run("printing")));
 }
