@@ -61,6 +61,13 @@ pub enum Job {
     ///
     /// Exits 1 if a claim does not hold.
     Proof(ProofArgs),
+    /// Break the code on purpose, one line at a time, and demand that the proof of it fails
+    ///
+    /// Works in a copy in the system's temporary folder. Before anything is broken, every proof has to hold there. Takes some
+    /// twenty minutes on two cores; --only takes those whose description or file has some words.
+    ///
+    /// Exits 1 if a mutation is not caught, 2 if the list does not fit the sources.
+    Mutations(MutationsArgs),
     /// Print a memory budget for what was recorded, as Rust source
     ///
     /// A build with detalloc-audio's feature `record` writes the recording: run it with DETALLOC_RECORD=FILE. The constant
@@ -167,6 +174,17 @@ pub struct ProofArgs {
     #[arg(long)]
     pub quick: bool,
     /// Write the rows as JSON to this file; - is stdout, the summary then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `mutations`.
+#[derive(Args, Debug)]
+pub struct MutationsArgs {
+    /// Only those whose description or file has these words
+    #[arg(long, value_name = "WORDS")]
+    pub only: Option<String>,
+    /// Write the rows as JSON to this file; - is stdout, the table then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

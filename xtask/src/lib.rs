@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod failure;
 pub mod host;
 pub mod json;
+pub mod mutations;
 pub mod number;
 pub mod opcount;
 pub mod output;
@@ -54,6 +55,7 @@ fn perform(job: &Job) -> Result<(), Failure> {
         Job::Bundle(args) => bundle::run(args),
         Job::Demo(args) => demo::run(args),
         Job::Test(args) => suite::run(args),
+        Job::Mutations(args) => mutations::run(args),
         Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),
         Job::Proof(args) => proof::run(args),
