@@ -65,6 +65,12 @@ impl<'r> Heap<'r> {
 }
 
 impl<'r, P: Policy> Heap<'r, P> {
+    /// For tests that overwrite it.
+    #[cfg(test)]
+    pub(crate) fn region(&self) -> Region<'r> {
+        self.region
+    }
+
     /// Takes over blocks that other threads have freed, from at most `groups` groups of 64 to 4096 blocks each (of 2^18 in
     /// a pool of more than 2^18 blocks): how many blocks. None is no sign that none are left: a group that was announced
     /// twice is empty the second time. Allocation does this by itself when a class has run dry; calling it at a quiet
@@ -79,10 +85,12 @@ impl<'r, P: Policy> Heap<'r, P> {
 
     #[cold]
     fn adopt_groups(&mut self, groups: usize) -> usize {
+        // A forged bit leads nowhere, and is not waited for.
+        let existing = self.region.existing();
         let mut adopted = 0;
         // wcet: loop 8: as many as the caller says, and a callback says 8
         for _ in 0..groups {
-            let pending = self.region.header().pending.0.load(Relaxed);
+            let pending = self.region.header().pending.0.load(Relaxed) & existing;
             if pending == 0 {
                 break;
             }

@@ -58,6 +58,12 @@ impl<'a> Parts<'a> {
         unsafe { slice::from_raw_parts(self.pool.leaves.as_ptr(), leaf_count(self.blocks())) }
     }
 
+    /// The word to which the sentinel leads: no block's, and always empty.
+    pub(crate) fn sentinel_leaf(self) -> &'a AtomicUsize {
+        // SAFETY: (I1) the plan put one more word behind the leaves.
+        unsafe { self.pool.leaves.add(leaf_count(self.blocks())).as_ref() }
+    }
+
     /// The announced leaves, the first one last.
     fn announced(self) -> &'a [AtomicUsize] {
         let count = leaf_count(self.blocks());
@@ -168,7 +174,7 @@ impl<'a> Parts<'a> {
             let highest = self.taken((number, leaf)).checked_ilog2()?;
             Some(number * WORD_BITS + highest as usize + 1)
         });
-        let freed = usize::try_from(self.pool.highest_freed.load(Relaxed) + 1).unwrap_or(0);
+        let freed = usize::try_from(self.pool.highest_freed.load(Relaxed).saturating_add(1)).unwrap_or(0);
         freed.max(highest_live.unwrap_or(0))
     }
 

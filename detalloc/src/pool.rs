@@ -38,7 +38,7 @@ pub(crate) struct Pool {
     /// leaves.
     pub(crate) leaves: NonNull<AtomicUsize>,
     /// Multiplicative inverse of the odd part of the block size.
-    inverse: usize,
+    pub(crate) inverse: usize,
     pub(crate) block_bytes: usize,
     pub(crate) top: Cell<usize>,
     /// The bit that stands for this pool in masks of pools.
@@ -46,7 +46,7 @@ pub(crate) struct Pool {
     /// Free blocks less one, so that a borrow says that the last one was taken.
     pub(crate) spare: Cell<u32>,
     /// Requests of this class that a larger one served, modulo 2^32.
-    borrowed: AtomicU32,
+    pub(crate) borrowed: AtomicU32,
     /// The highest block number ever freed, or -1.
     pub(crate) highest_freed: AtomicI32,
     /// Number of blocks; 0 in a pool of more than two levels.

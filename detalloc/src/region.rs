@@ -14,6 +14,9 @@
 //! lead to a refusal. What never changes is not looked at again: it lies below the blocks, where no write past the end of
 //! a block arrives, and [`validate`](crate::validate) tells by a seal whether it is what it was.
 
+#[cfg(test)]
+mod corruption;
+
 use crate::{
     class::{GRANULE_BYTES, MIN_KEY, key_of, signed},
     config::{Borrow, Config},
@@ -217,7 +220,14 @@ impl<'r> Region<'r> {
         self.all().for_each(Parts::refill);
         let header = self.header();
         header.pending.0.store(0, Relaxed);
-        header.available.set(usize::MAX >> (usize::BITS as usize - header.pool_count));
+        header.available.set(self.existing());
+    }
+
+    /// The pools that there are, as a mask.
+    pub(crate) fn existing(self) -> usize {
+        // No less than one pool, and no more than a word has bits: `Config::new` sees to that.
+        const BITS: usize = usize::BITS as usize;
+        usize::MAX >> (BITS.wrapping_sub(self.header().pool_count) % BITS)
     }
 
     #[inline]

@@ -100,6 +100,15 @@ impl RemoteFrees<'_> {
     }
 }
 
+impl RemoteFrees<'_> {
+    /// Whether the bits of groups stand for groups that there are.
+    pub fn has_groups_that_exist(&self) -> bool {
+        let groups = self.leaves.len().div_ceil(1 << group_bits(self.leaves.len()));
+        // Relaxed: a bit that is not there yet is of a group that there is.
+        groups >= WORD_BITS || self.groups.load(Ordering::Relaxed) >> groups == 0
+    }
+}
+
 #[cfg(not(target_has_atomic = "ptr"))]
 impl RemoteFrees<'_> {
     pub fn collect_group(&self, _collect: impl FnMut(usize, usize)) {}

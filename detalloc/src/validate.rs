@@ -6,6 +6,7 @@ use crate::{
     class::{MIN_KEY, key_of},
     parts::Parts,
     region::Region,
+    sync::Ordering::Relaxed,
 };
 use core::{error, fmt};
 
@@ -28,8 +29,10 @@ pub enum Broken {
     FreeCount,
     /// High water is above the number of blocks.
     PeakCount,
-    /// The mask of pools with free blocks disagrees with the pool.
+    /// The mask of pools with free blocks disagrees with the pool, or has bits for pools that do not exist.
     AvailableMask,
+    /// The words that lead to blocks on their way home have bits for what does not exist.
+    PendingMask,
 }
 
 /// Which invariant is broken, and in which pool: the first, where it is the whole heap's.
@@ -55,6 +58,7 @@ impl fmt::Display for Corruption {
             Broken::FreeCount => "the count of free blocks disagrees with the bitmap",
             Broken::PeakCount => "the high water cannot be",
             Broken::AvailableMask => "the mask of pools with free blocks is wrong",
+            Broken::PendingMask => "a word that leads to blocks on their way home leads past the end",
         };
         write!(f, "pool {} ({}-byte blocks): {what}", self.pool, self.block_bytes)
     }
@@ -66,6 +70,12 @@ pub(crate) fn check(region: Region<'_>) -> Result<(), Corruption> {
     if !region.is_sealed() {
         return Err(Corruption { broken: Broken::Shape, pool: 0, block_bytes: 0 });
     }
+    let header = region.header();
+    // Relaxed: a bit that is not there yet is of a pool that there is.
+    let pending = header.pending.0.load(Relaxed) & !region.existing() == 0;
+    require(header.available.get() & !region.existing() == 0, Broken::AvailableMask)
+        .and_then(|()| require(pending, Broken::PendingMask))
+        .map_err(|broken| Corruption { broken, pool: 0, block_bytes: 0 })?;
     let mut first_key = 0;
     for (number, parts) in region.all().enumerate() {
         let keys = key_of(parts.pool.block_bytes, 0).abs_diff(MIN_KEY) + 1 - first_key;
@@ -91,13 +101,17 @@ fn check_pool(region: Region<'_>, number: usize, parts: Parts<'_>) -> Result<(),
     require(pages.all(|pool| pool == Some(number)), Broken::PageTable)?;
 
     require(parts.bitmap().summaries_agree(), Broken::Summary)?;
+    require(parts.sentinel_leaf().load(Relaxed) == 0, Broken::Summary)?;
 
     for (number, (free, announced)) in parts.words().enumerate() {
         require((free | announced) & !parts.existing(number) == 0, Broken::NoSuchBlock)?;
         require(free & announced == 0, Broken::FreeTwice)?;
     }
     require(parts.counts_agree(), Broken::FreeCount)?;
-    require(parts.peak() <= parts.blocks(), Broken::PeakCount)?;
+    let remote = parts.remote(number, &region.header().pending.0);
+    require(remote.has_groups_that_exist(), Broken::PendingMask)?;
+    let has_freed = parts.pool.highest_freed.load(Relaxed) >= -1;
+    require(has_freed && parts.peak() <= parts.blocks(), Broken::PeakCount)?;
     require(
         (region.header().available.get() >> number & 1 == 0) == parts.pool.is_empty(),
         Broken::AvailableMask,
