@@ -2,16 +2,25 @@
 //!
 //! - **Constant time.** [`Allocate::allocate`] and [`Allocate::free`] execute the same number of instructions whatever the
 //!   history, the number of pools, the number of live blocks or the size: 36 and 42 on x86-64-v3, checks and counts
-//!   included (`cargo xtask opcount`). A pool of more than `usize::BITS`² blocks takes about 100 more, and a class that has
+//!   included (`cargo xtask opcount`; [proof][constant-time]). A pool of more than `usize::BITS`² blocks takes about 100 more, and a class that has
 //!   run dry another one, bounded too.
 //! - **In the caller's memory.** Blocks and metadata lie in the region that the caller gave; nothing else is
 //!   ever touched, and [`Config::bytes_needed`] says in a `const` how much that is.
-//! - **Silent.** No system call, no lock, no panic and no formatting on any allocation path.
+//! - **Silent.** No system call, no lock, no panic and no formatting on any allocation path ([of the machine
+//!   code][longest-paths], [by the kernel][silence]).
 //! - **Checked.** A double free, a foreign, interior or misaligned pointer is refused and named, in release
 //!   builds too, and changes nothing; only a double free on another thread, at the very
-//!   moment at which the owner takes over the first one, can go unseen. [`Heap::validate`] checks every invariant of the metadata.
+//!   moment at which the owner takes over the first one, can go unseen. [`Heap::validate`] checks every invariant of the metadata
+//!   ([proof][corruption]).
 //! - **Counted.** Use, high water, refusals and borrowing per pool, readable from any thread through [`Meter`].
-//! - **Freed from anywhere.** The owner of a [`Heap`] allocates; any thread frees through [`RemoteFree`], without waiting.
+//! - **Freed from anywhere.** The owner of a [`Heap`] allocates; any thread frees through [`RemoteFree`], without waiting
+//!   ([proof][core-interleavings]).
+//!
+//! [constant-time]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#constant-time
+//! [longest-paths]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#longest-paths
+//! [silence]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#silence
+//! [corruption]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#corruption
+//! [core-interleavings]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#core-interleavings
 //!
 //! ```
 //! use core::{alloc::Layout, mem::MaybeUninit};

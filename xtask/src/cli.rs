@@ -170,6 +170,9 @@ pub struct WcetArgs {
 /// Options of `proof`.
 #[derive(Args, Debug)]
 pub struct ProofArgs {
+    /// Print the claims as Markdown, and run nothing: that is what xtask/PROOF.md holds
+    #[arg(long, conflicts_with_all = ["quick", "json"])]
+    pub list: bool,
     /// Leave out what takes minutes
     #[arg(long)]
     pub quick: bool,

@@ -67,8 +67,12 @@ impl Json {
     }
 }
 
-/// To stdout, until nobody reads any more.
-fn print(text: &str) -> Result<(), Failure> {
+/// Writes to stdout, until nobody reads any more.
+///
+/// # Errors
+///
+/// [`Failure::CannotRun`] if and only if stdout cannot be written.
+pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

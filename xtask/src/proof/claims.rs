@@ -2,6 +2,8 @@
 
 /// A claim.
 pub struct Claim {
+    /// What links lead to it by.
+    pub id: &'static str,
     /// What is claimed, as the documentation has it.
     pub claim: &'static str,
     /// What kind of evidence there is for it.
@@ -9,7 +11,7 @@ pub struct Claim {
     /// The arguments of cargo.
     pub command: &'static str,
     /// Flags of the compiler that the command wants.
-    pub rustflags: Option<&'static str>,
+    pub flags: Option<Flags>,
     /// Begins the lines of the output that have the figure.
     pub figure: &'static str,
     /// Takes more than a minute or so; left out by `--quick`.
@@ -18,11 +20,32 @@ pub struct Claim {
     pub here_only: bool,
 }
 
+/// Flags of the compiler; they want a target folder of their own.
+#[derive(Clone, Copy)]
+pub struct Flags {
+    /// The flags.
+    pub rustc: &'static str,
+    /// Whether the pinned compiler has them only when told that it is a nightly one.
+    pub unstable: bool,
+}
+
+const LOOM: Flags = Flags { rustc: "--cfg loom", unstable: false };
+
+impl Claim {
+    /// The whole command, for people.
+    pub fn shown(&self) -> String {
+        let unstable = if self.flags.is_some_and(|flags| flags.unstable) { "RUSTC_BOOTSTRAP=1 " } else { "" };
+        let flags = self.flags.map_or_else(String::new, |flags| format!("RUSTFLAGS=\"{}\" ", flags.rustc));
+        format!("{unstable}{flags}cargo {}", self.command)
+    }
+}
+
 const PLAIN: Claim = Claim {
+    id: "",
     claim: "",
     evidence: "",
     command: "",
-    rustflags: None,
+    flags: None,
     figure: "test result",
     is_long: false,
     here_only: false,
@@ -31,6 +54,7 @@ const PLAIN: Claim = Claim {
 /// All of them, in the order in which a reader wants them.
 pub const CLAIMS: &[Claim] = &[
     Claim {
+        id: "constant-time",
         claim: "Allocation and free of the core take a constant number of instructions, whatever the history, the pools and the sizes",
         evidence: "single steps through seeded histories",
         command: "test -p detalloc --test constant_time",
@@ -38,6 +62,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "longest-paths",
         claim: "Every real-time operation has a longest path: no loop, indirect jump, panic, system call or division but for stated exceptions",
         evidence: "the machine code of linked programs for five targets, taken apart; compared with what was measured",
         command: "xtask wcet",
@@ -46,6 +71,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "planted",
         claim: "The proof of longest paths refuses what it must",
         evidence: "sixteen planted kinds in optimised code",
         command: "test -p xtask --test wcet",
@@ -53,6 +79,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "prices",
         claim: "Entering a callback, boxes and deferred drops cost the audio thread what the README says",
         evidence: "single steps",
         command: "test --release -p detalloc-audio --test instructions -- --nocapture",
@@ -61,6 +88,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "stress",
         claim: "A callback never meets the system heap, a page fault or a wait, with every handle, remote frees, publishing, routing and top-up at once",
         evidence: "a counting malloc below Rust and C, and the kernel's counts, in 20,000 callbacks",
         command: "test --release -p detalloc-audio --test stress -- --nocapture",
@@ -68,6 +96,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "million",
         claim: "The same in a million callbacks, and nothing is left at the end",
         evidence: "as above",
         command: "test --release -p detalloc-audio --test stress -- --nocapture --ignored",
@@ -76,6 +105,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "silence",
         claim: "No operation, callback or example makes a system call",
         evidence: "a filter of the kernel that ends the process at the first; what is planted is ended",
         command: "test -p detalloc-audio --test silence",
@@ -83,6 +113,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "stall",
         claim: "What other threads allocated does not stall a callback that frees it, where it stalls the system heap",
         evidence: "both turn by turn in one run: voluntary context switches and misses",
         command: "test --release -p detalloc-audio --test stall -- --nocapture",
@@ -90,6 +121,7 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "small-worlds",
         claim: "A heap does what a plain model does, in every sequence of operations on small worlds, in all modes",
         evidence: "all sequences of ten operations, gone through",
         command: "test --release -p detalloc --test small_worlds -- --nocapture --ignored",
@@ -97,43 +129,97 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "core-interleavings",
         claim: "No interleaving breaks the lock-free parts of the core",
         evidence: "models under loom",
         command: "test -p detalloc --release --test loom --test loom_ring --test loom_shared",
-        rustflags: Some("--cfg loom"),
+        flags: Some(LOOM),
         is_long: true,
         ..PLAIN
     },
     Claim {
+        id: "audio-interleavings",
         claim: "No interleaving breaks those of the integration: the end of regions, dead blocks, publishing, recording",
         evidence: "models under loom",
         command: "test -p detalloc-audio --release --test loom",
-        rustflags: Some("--cfg loom"),
+        flags: Some(LOOM),
         is_long: true,
         ..PLAIN
     },
     Claim {
-        claim: "Corruption of any word of the metadata is reported and not followed; wrong frees are told apart and change nothing",
-        evidence: "words overwritten one by one; frees of everything that is no block",
-        command: "test -p detalloc --test heap",
+        id: "corruption",
+        claim: "Corruption of any byte of the metadata is reported or harmless, and never followed out of the region",
+        evidence: "37 kinds, byte by byte, each with four patterns; then everything a heap can do",
+        command: "test -p detalloc --lib corruption -- --nocapture",
+        figure: "37 kinds",
         ..PLAIN
     },
     Claim {
+        id: "wrong-frees",
+        claim: "Wrong frees are told apart, refused and change nothing; overruns and writes to free blocks are found by guards",
+        evidence: "frees of everything that is no block, and a plain model after every operation; every byte of every guard overwritten",
+        command: "test -p detalloc --test heap --test guard",
+        ..PLAIN
+    },
+    Claim {
+        id: "fault-injection",
         claim: "Every allocation that fails, in turn, leaves the program in order",
         evidence: "fault injection: the n-th allocation fails, for every n",
         command: "test -p detalloc-audio --features fault-injection --test injection",
         ..PLAIN
     },
     Claim {
+        id: "misuse",
         claim: "What safe code must not do does not compile: escaping or sending a scope, shortening lifetimes, two owners",
         evidence: "examples that must fail to compile, each beside one that does",
         command: "test --doc -p detalloc -p detalloc-audio",
         ..PLAIN
     },
     Claim {
+        id: "budgets",
         claim: "A recording fits the budget that is printed for it, and a test says when it no longer does",
         evidence: "replay of a recorded session",
         command: "test -p detalloc-audio --features record --test fits --test record",
+        ..PLAIN
+    },
+    Claim {
+        id: "realtime-sanitizer",
+        claim: "RealtimeSanitizer finds nothing in the sessions that the kernel found silent, and what is planted it finds",
+        evidence: "its runtime, which sees small allocations and locks as well",
+        command: "test -p detalloc-audio -p graincloud --target x86_64-unknown-linux-gnu --test silence",
+        flags: Some(Flags { rustc: "-Zsanitizer=realtime --cfg rtsan", unstable: true }),
+        is_long: true,
+        here_only: true,
+        ..PLAIN
+    },
+    Claim {
+        id: "races",
+        claim: "ThreadSanitizer finds no race where threads free, share and hand over, and a planted one it finds",
+        evidence: "its runtime, with the standard library built for it (needs `rustup component add rust-src`)",
+        command: "test -Zbuild-std -p detalloc -p detalloc-audio --target x86_64-unknown-linux-gnu --test races --test shared --test spin --test ring --test handles --test foreign",
+        flags: Some(Flags { rustc: "-Zsanitizer=thread --cfg tsan", unstable: true }),
+        is_long: true,
+        here_only: true,
+        ..PLAIN
+    },
+    Claim {
+        id: "opcount",
+        claim: "The core allocates in 36 and frees in 42 instructions, checked and counted, where eight rivals take more",
+        evidence: "single steps through the same traces for all",
+        command: "xtask opcount",
+        figure: "detalloc",
+        is_long: true,
+        here_only: true,
+        ..PLAIN
+    },
+    Claim {
+        id: "mutations",
+        claim: "The proofs see what they are for: whatever line is broken on purpose, the proof of it fails",
+        evidence: "mutations of core and integration, one at a time, in a copy",
+        command: "xtask mutations",
+        figure: "caught",
+        is_long: true,
+        here_only: true,
         ..PLAIN
     },
 ];

@@ -1,6 +1,7 @@
 //! `proof`: every claim of the documentation with its evidence, its figure and the command that shows it, on one page.
 
 mod claims;
+mod list;
 mod page;
 mod report;
 
@@ -15,7 +16,7 @@ use report::{Report, Row, Status};
 use crate::cli::ProofArgs;
 use crate::demo::rustc_version;
 use crate::failure::Failure;
-use crate::json::Json;
+use crate::json::{self, Json};
 use crate::number;
 use crate::workspace::Workspace;
 
@@ -29,6 +30,9 @@ const MOST_LINES: usize = 12;
 /// [`Failure::Check`] if and only if a claim does not hold; [`Failure::CannotRun`] if and only if the page or the JSON cannot
 /// be written.
 pub fn run(args: &ProofArgs) -> Result<(), Failure> {
+    if args.list {
+        return json::print(&list::markdown());
+    }
     let workspace = Workspace::find()?;
     let json = Json::reserve(args.json.as_deref())?;
     let bar = ProgressBar::new(number::length(CLAIMS.len()));
@@ -71,13 +75,13 @@ pub fn run(args: &ProofArgs) -> Result<(), Failure> {
 
 /// Runs the command of a claim.
 fn check(claim: &Claim, workspace: &Workspace, quick: bool) -> Row {
-    let flags = claim.rustflags.map_or_else(String::new, |flags| format!("RUSTFLAGS=\"{flags}\" "));
     let row = |status, figure| Row {
+        id: claim.id.to_owned(),
         claim: claim.claim.to_owned(),
         evidence: claim.evidence.to_owned(),
         figure,
         status,
-        command: format!("{flags}cargo {}", claim.command),
+        command: claim.shown(),
     };
     if claim.here_only && !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return row(Status::NotChecked, "it can be checked on Linux on x86-64 only".to_owned());
@@ -87,8 +91,14 @@ fn check(claim: &Claim, workspace: &Workspace, quick: bool) -> Row {
     }
     let mut cargo = Command::new("cargo");
     cargo.args(claim.command.split(' ')).current_dir(&workspace.root).stdin(Stdio::null());
-    if let Some(flags) = claim.rustflags {
-        cargo.env("RUSTFLAGS", flags).env("CARGO_TARGET_DIR", workspace.target.join("proof/flags"));
+    if let Some(flags) = claim.flags {
+        // One folder for each: they would throw each other's builds away.
+        let folder =
+            workspace.target.join("proof").join(flags.rustc.replace(|c: char| !c.is_alphanumeric(), ""));
+        cargo.env("RUSTFLAGS", flags.rustc).env("CARGO_TARGET_DIR", folder);
+        if flags.unstable {
+            cargo.env("RUSTC_BOOTSTRAP", "1");
+        }
     }
     match cargo.output() {
         Err(error) => row(Status::NotChecked, format!("cargo: {error}")),

@@ -38,7 +38,8 @@ fn row(row: &Row) -> String {
         Status::NotChecked => "not-checked",
     };
     format!(
-        "<section>\n<h2><span class=\"status {class}\">{}</span> {}</h2>\n<p>{}</p>\n<pre>{}</pre>\n<code>{}</code>\n</section>\n",
+        "<section id=\"{}\">\n<h2><span class=\"status {class}\">{}</span> {}</h2>\n<p>{}</p>\n<pre>{}</pre>\n<code>{}</code>\n</section>\n",
+        escape(&row.id),
         row.status.words(),
         escape(&row.claim),
         escape(&row.evidence),
@@ -58,6 +59,7 @@ mod tests {
     #[test]
     fn what_is_shown_is_text_and_never_markup() {
         let row = Row {
+            id: "a-row".to_owned(),
             claim: "a < b && \"c\"".to_owned(),
             evidence: "<script>".to_owned(),
             figure: "1 > 0".to_owned(),

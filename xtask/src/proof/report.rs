@@ -16,6 +16,8 @@ pub struct Report {
 /// A claim, and what came of it.
 #[derive(Debug, Serialize)]
 pub struct Row {
+    /// What links lead to it by.
+    pub id: String,
     /// What is claimed.
     pub claim: String,
     /// What kind of evidence there is.
