@@ -1,4 +1,5 @@
-//! Allocations that fail on demand, for tests.
+//! Allocations that fail on demand, for tests: of a heap by [`RtHeap::refuse_nth`](crate::RtHeap::refuse_nth), or, of programs as
+//! they are, of every heap that is built while the environment has `DETALLOC_REFUSE_NTH=N`, counted from 0.
 
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -6,13 +7,22 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[derive(Debug)]
 pub(crate) struct Faults(AtomicUsize);
 
-impl Default for Faults {
-    fn default() -> Self {
-        Self(AtomicUsize::new(usize::MAX))
-    }
-}
-
 impl Faults {
+    /// As the environment says. Not for real-time paths.
+    pub(crate) fn from_environment() -> Self {
+        let said = std::env::var("DETALLOC_REFUSE_NTH").ok();
+        let nth = said.and_then(|said| {
+            let nth = said.parse().ok();
+            if nth.is_none() {
+                eprintln!(
+                    "detalloc: DETALLOC_REFUSE_NTH is to be a number, not {said:?}: nothing is refused"
+                );
+            }
+            nth
+        });
+        Self(AtomicUsize::new(nth.unwrap_or(usize::MAX)))
+    }
+
     pub(crate) fn set(&self, n: Option<usize>) {
         self.0.store(n.unwrap_or(usize::MAX), Relaxed);
     }

@@ -97,7 +97,7 @@ impl Instance {
             violated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             #[cfg(feature = "fault-injection")]
-            faults: crate::faults::Faults::default(),
+            faults: crate::faults::Faults::from_environment(),
         });
         let chore = InstanceChore {
             instance: Arc::clone(&instance),

@@ -283,6 +283,74 @@ mod publish {
     }
 }
 
+/// Every allocation in turn may fail, in every example, and it plays on.
+#[cfg(feature = "fault-injection")]
+mod refusals {
+    use super::*;
+
+    /// The optimised programs: `third_party` is to end at the first refusal otherwise.
+    fn programs() -> PathBuf {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args(["build", "--quiet", "--release", "--examples", "--features", "fault-injection"]);
+        assert!(cargo.status().unwrap().success());
+        // This program lies in `debug/deps` or `release/deps`.
+        std::env::current_exe().unwrap().ancestors().nth(3).unwrap().join("release/examples")
+    }
+
+    /// How many allocations there were to refuse.
+    fn refuse_each(example: &str, args: &[&str]) -> usize {
+        let (files, program) = (Files::new(), programs().join(example));
+        let wav = files.path("played.wav");
+        for n in 0..1_000 {
+            let mut program = Command::new(&program);
+            program.args(args).args(["--wav", text(&wav)]);
+            let output = program.env("DETALLOC_REFUSE_NTH", n.to_string()).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            match output.status.code() {
+                Some(0) if figure(&said, "refusals") == 0 => return n,
+                Some(0) => {
+                    assert_eq!(figure(&said, "refusals"), 1, "{n}: {said}");
+                    let mut reader = WavReader::open(&wav).unwrap();
+                    assert!(reader.samples::<f32>().all(|sample| sample.unwrap().abs() < 1.0), "{n}");
+                }
+                // Before anything plays: in a line.
+                Some(2) => assert!(output.stderr.starts_with(b"error: the pool of "), "{n}"),
+                _ => panic!("{n}: {} {said}", output.status),
+            }
+        }
+        panic!("{example} allocates for ever")
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
+    fn leave_a_synthesizer_playing() {
+        assert!(refuse_each("synth", &["--seconds", "4"]) >= 10);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
+    fn leave_a_looper_looping() {
+        assert!(refuse_each("looper", &["--loop-seconds", "1", "--seconds", "5"]) >= 5);
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
+    fn leave_other_peoples_code_running() {
+        let refused = refuse_each("third_party", &["--seconds", "0.2"]);
+        assert!(
+            refused >= 100 || cfg!(not(all(target_pointer_width = "64", target_os = "linux"))),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
+    fn leave_a_convolution_sounding() {
+        refuse_each("publish", &["--every", "0.05", "--seconds", "0.2"]);
+    }
+}
+
 mod bad_input {
     use super::*;
 
