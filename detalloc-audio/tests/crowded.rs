@@ -1,4 +1,5 @@
-//! More threads of one bucket of the table of threads are in callbacks than the bucket has places for: everything works as ever.
+//! Several threads of one bucket of the table of threads are in callbacks: everything works as ever. And where they are more than
+//! the bucket has places for, the last one works and is counted.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use detalloc_audio::{AudioBudget, ReapTask, Refusal, RtHeap};
@@ -11,8 +12,10 @@ use std::{
     thread::{self, ThreadId},
 };
 
-/// Enough that four of them share one of 256 buckets.
-const THREADS: usize = 800;
+const BUCKETS: usize = 256;
+
+/// As many as a bucket has places.
+const PLACES: usize = 7;
 
 /// Where the table puts this thread.
 fn bucket() -> u64 {
@@ -26,23 +29,27 @@ fn heap(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
     heap
 }
 
-/// Runs `body` on a thread whose bucket has three others in callbacks.
-fn crowded(body: impl FnOnce() + Send) {
-    let (ids, barrier) = (Mutex::new(Vec::new()), Barrier::new(THREADS));
+/// Runs `body` on a thread whose bucket has so many others in callbacks.
+fn crowded(others: usize, body: impl FnOnce() + Send) {
+    // Enough that so many share a bucket, however they are spread.
+    let threads = BUCKETS * others + 1;
+    let (ids, barrier) = (Mutex::new(Vec::new()), Barrier::new(threads));
     let (inside, done, body) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Some(body)));
     thread::scope(|scope| {
-        for number in 0..THREADS {
+        for number in 0..threads {
             let (ids, barrier, inside, done, body) = (&ids, &barrier, &inside, &done, &body);
             let run = move || {
                 ids.lock().unwrap().push((bucket(), number));
                 barrier.wait();
                 let mut sorted = ids.lock().unwrap().clone();
                 sorted.sort_unstable();
-                let four = sorted.windows(4).find(|four| four[0].0 == four[3].0).expect("four in a bucket");
-                match four.iter().position(|&(_, of)| of == number) {
+                let mut together = sorted.windows(others + 1);
+                let together =
+                    together.find(|some| some[0].0 == some[others].0).expect("so many in a bucket");
+                match together.iter().position(|&(_, of)| of == number) {
                     None => {}
-                    Some(3) => {
-                        while inside.load(SeqCst) < 3 {
+                    Some(last) if last == others => {
+                        while inside.load(SeqCst) < others {
                             thread::yield_now();
                         }
                         let body = body.lock().unwrap().take().unwrap();
@@ -66,16 +73,18 @@ fn crowded(body: impl FnOnce() + Send) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "its threads have no register that says where a thread belongs")]
 fn a_map_is_made() {
-    crowded(|| {
+    crowded(PLACES - 1, || {
         let mut heap = heap(|budget| budget.map::<u8, u8>(4));
         assert_eq!(heap.enter(|rt| rt.map::<u8, u8>(4).map(drop)), Ok(()));
     });
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "its threads have no register that says where a thread belongs")]
 fn another_heap_is_refused() {
-    crowded(|| {
+    crowded(PLACES - 1, || {
         let mut heaps = [heap(|budget| budget.objects::<u64>(1)), heap(|budget| budget.objects::<u64>(1))];
         let [first, second] = &mut heaps;
         let refusal = first.enter(|_| second.enter(|rt| rt.boxed(1_u64).map(drop).map_err(|no| no.refusal)));
@@ -84,6 +93,7 @@ fn another_heap_is_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "its threads have no register that says where a thread belongs")]
 fn destructors_wait_for_the_end_of_the_callback() {
     struct Where(Arc<Mutex<Option<ThreadId>>>);
     impl Drop for Where {
@@ -91,7 +101,7 @@ fn destructors_wait_for_the_end_of_the_callback() {
             *self.0.lock().unwrap() = Some(thread::current().id());
         }
     }
-    crowded(|| {
+    crowded(PLACES - 1, || {
         let at = Arc::new(Mutex::new(None));
         let mut heap = heap(|budget| budget.objects::<Where>(1));
         heap.enter(|rt| {
@@ -101,5 +111,25 @@ fn destructors_wait_for_the_end_of_the_callback() {
         });
         ReapTask.run();
         assert!(at.lock().unwrap().is_some());
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "its threads have no register that says where a thread belongs")]
+fn one_too_many_works_and_is_counted() {
+    crowded(PLACES, || {
+        let mut heap = heap(|budget| budget.objects::<u64>(1));
+        assert_eq!(heap.enter(|rt| rt.boxed(7_u64).map(|boxed| *boxed).ok()), Some(7));
+        assert_eq!(heap.meter().unwrap().snapshot().uncontained, 1);
+    });
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "its threads have no register that says where a thread belongs")]
+fn as_many_as_there_are_places_are_contained() {
+    crowded(PLACES - 1, || {
+        let mut heap = heap(|budget| budget.objects::<u64>(1));
+        heap.enter(|rt| drop(rt.boxed(7_u64).ok()));
+        assert_eq!(heap.meter().unwrap().snapshot().uncontained, 0);
     });
 }
