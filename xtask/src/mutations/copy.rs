@@ -82,12 +82,16 @@ impl Copied {
     /// Runs a proof.
     pub fn prove(&self, proof: Proof, patience: Duration) -> Result<Ended, Failure> {
         let is_test = proof.command().starts_with("test ");
-        // What is in the documentation is built when it is run, and some of it is not meant to compile.
-        let build = match proof.command().strip_prefix("test --doc ") {
-            Some(packages) => format!("check {packages}"),
-            None => format!("{} --no-run", proof.command()),
+        // What is in the documentation is built when it is run, and some of it is not meant to compile. Our own jobs build what
+        // they take apart themselves, and say so if they cannot.
+        let build = match proof.command().split_once(' ') {
+            Some(("xtask", _)) => "build --release -p xtask".to_owned(),
+            Some(("test", arguments)) if arguments.starts_with("--doc ") => {
+                arguments.replacen("--doc", "check", 1)
+            }
+            _ => format!("{} --no-run", proof.command()),
         };
-        if is_test && !self.cargo(proof, &build).status().map_err(not_run)?.success() {
+        if !self.cargo(proof, &build).status().map_err(not_run)?.success() {
             return Ok(Ended::NotBuilt);
         }
         let child = self.cargo(proof, proof.command()).spawn().map_err(not_run)?;

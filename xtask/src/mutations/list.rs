@@ -53,8 +53,6 @@ pub enum Proof {
     Foreign,
     /// How heaps and regions end.
     Endings,
-    /// What the reaper does.
-    Reaper,
     /// Running low.
     Pressure,
     /// Ordinary collections in callbacks.
@@ -87,7 +85,6 @@ impl Proof {
             Self::Handles => "test -p detalloc-audio --test handles",
             Self::Foreign => "test -p detalloc-audio --test foreign",
             Self::Endings => "test -p detalloc-audio --test endings",
-            Self::Reaper => "test -p detalloc-audio --test reaper",
             Self::Pressure => "test -p detalloc-audio --test pressure",
             Self::Routed => "test -p detalloc-audio --test routed",
             Self::Crowded => "test -p detalloc-audio --test crowded",
@@ -167,7 +164,7 @@ pub const MUTATIONS: &[Mutation] = &[
         "announced.load(Relaxed) & bit != 0",
     ),
     broken(
-        Proof::SmallWorlds,
+        Proof::Heap,
         "a free of what another thread has freed is not seen",
         POOL,
         "(free | announced.load(Relaxed)) & bit != 0",
@@ -267,7 +264,7 @@ pub const MUTATIONS: &[Mutation] = &[
         "address % GRANULE_BYTES == 0",
     ),
     broken(
-        Proof::Heap,
+        Proof::CoreUnits,
         "what is adopted is not held against the blocks that exist",
         SLOW,
         "bits & !word.load(Relaxed) & parts.existing(leaf)",
@@ -289,10 +286,10 @@ pub const MUTATIONS: &[Mutation] = &[
     ),
     broken(
         Proof::CoreLoom,
-        "an announcement is cleared before its block is free",
+        "the owner looks before it clears the bit of a pool",
         REMOTE,
-        "collect(leaf, bits);\n                word.fetch_and(!bits, Ordering::Release);",
-        "word.fetch_and(!bits, Ordering::Release);\n                collect(leaf, bits);",
+        "self.pools.fetch_and(!(1 << self.pool), Ordering::Acquire);\n        let groups = self.groups.swap(0, Ordering::Acquire);",
+        "let groups = self.groups.swap(0, Ordering::Acquire);\n        self.pools.fetch_and(!(1 << self.pool), Ordering::Acquire);",
     ),
     broken(
         Proof::CoreLoom,
@@ -310,11 +307,18 @@ pub const MUTATIONS: &[Mutation] = &[
     ),
     broken(Proof::Heap, "the seal is not validated", VALIDATE, "if !region.is_sealed() {", "if false {"),
     broken(
-        Proof::Heap,
-        "the page table is not validated",
+        Proof::CoreUnits,
+        "bits of pools that are none are not validated",
         VALIDATE,
-        "require(pages.all(|pool| pool == Some(number)), Broken::PageTable)?;",
-        "let _ = pages.all(|pool| pool == Some(number));",
+        "require(header.available.get() & !region.existing() == 0, Broken::AvailableMask)",
+        "require(true, Broken::AvailableMask)",
+    ),
+    broken(
+        Proof::CoreUnits,
+        "an adoption waits for a pool that is none",
+        "detalloc/src/heap.rs",
+        "self.region.header().pending.0.load(Relaxed) & existing;",
+        "self.region.header().pending.0.load(Relaxed);",
     ),
     broken(
         Proof::Guard,
@@ -332,10 +336,10 @@ pub const MUTATIONS: &[Mutation] = &[
     ),
     broken(
         Proof::Ring,
-        "a message may end where the oldest one begins",
+        "a message that goes on at the beginning leaves no word where it was to be",
         "detalloc/src/ring/protocol.rs",
-        "(head - tail - GRANULE_BYTES, 0)",
-        "(head - tail, 0)",
+        "set_header(at, SKIP);",
+        "set_header(at, 0);",
     ),
     broken(
         Proof::CoreLoom,
@@ -374,14 +378,14 @@ pub const MUTATIONS: &[Mutation] = &[
     ),
     // The integration.
     broken(
-        Proof::AudioHeap,
+        Proof::Handles,
         "scratch memory is not given back after a callback",
         INSTANCE,
         "(*self.instance.scratch.get()).reset();",
         "",
     ),
     broken(
-        Proof::Handles,
+        Proof::AudioHeap,
         "the audio thread stays the owner after its callback",
         INSTANCE,
         "self.instance.main.set_owner(0);",
@@ -423,7 +427,7 @@ pub const MUTATIONS: &[Mutation] = &[
         "",
     ),
     broken(
-        Proof::Reaper,
+        Proof::AudioHeap,
         "a destructor that panics ends the reaper",
         REAPER,
         "catch_unwind(AssertUnwindSafe(destructor)).unwrap_or_else(core::mem::forget);",
@@ -444,7 +448,7 @@ pub const MUTATIONS: &[Mutation] = &[
         "if nth < until_end { self.head + nth } else { 0 }",
     ),
     broken(
-        Proof::Handles,
+        Proof::Endings,
         "a queue destroys only what lies before its end",
         "detalloc-audio/src/queue.rs",
         "ptr::slice_from_raw_parts_mut(start, self.len - until_end)",
