@@ -5,11 +5,12 @@
 //!   that, one operation at a time, and no operation runs foreign code meanwhile.
 
 use crate::{
+    closed::Closed,
     counts::Counts,
     dead::{Dead, Link},
     deferred::{Deferred, LaneIn, LaneOut, lane},
-    foreign::Leaving,
     inside::Place,
+    leaving::Leaving,
     pressure::{LowWater, Pressure},
     reaper::{Chore, destroy},
     region_chore::RegionChore,
@@ -27,7 +28,7 @@ use core::{
     ops::Deref,
     ptr::NonNull,
     slice,
-    sync::atomic::{AtomicBool, Ordering, fence},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 use detalloc::{AllocError, Arena, Config};
 use ringbuf::traits::{Consumer, Observer, Producer};
@@ -52,7 +53,7 @@ pub(crate) struct Plan {
 pub(crate) struct Instance {
     family: Family,
     main: Arc<Shared>,
-    extras: Extras,
+    extras: Extras<Shared>,
     foreign: UnsafeCell<LaneIn<Leaving>>,
     scratch: UnsafeCell<Arena<'static>>,
     /// What `scratch` is cut from.
@@ -65,7 +66,7 @@ pub(crate) struct Instance {
     /// The callback has to end with a panic.
     violated: AtomicBool,
     /// Nobody will enter again.
-    closed: AtomicBool,
+    closed: Closed,
     #[cfg(feature = "fault-injection")]
     faults: crate::faults::Faults,
 }
@@ -95,7 +96,7 @@ impl Instance {
             timing: Timing::default(),
             low_water: plan.low_water,
             violated: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            closed: Closed::new(),
             #[cfg(feature = "fault-injection")]
             faults: crate::faults::Faults::from_environment(),
         });
@@ -114,10 +115,7 @@ impl Instance {
 
     /// Says that nobody will enter again. Under the exclusive borrow of the `RtHeap` (A2).
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
-        // Either this sees a region that is being added, or its addition sees this.
-        fence(Ordering::SeqCst);
-        self.regions().for_each(Shared::close);
+        self.closed.close_with(|| self.regions().for_each(Shared::close));
     }
 
     /// The regions that there are, the first one first.
@@ -165,21 +163,15 @@ impl Instance {
         layout: Layout,
     ) -> Result<(NonNull<Shared>, NonNull<u8>), AllocError> {
         // SAFETY: (A6) this thread is the owner.
-        let refusal = match unsafe { self.main.allocate(layout) } {
-            Ok(block) => {
-                self.family.tap.allocated(block, layout);
-                return Ok((NonNull::from(&*self.main), block));
-            }
-            Err(refusal) => refusal,
-        };
-        // SAFETY: as above.
-        match unsafe { self.extras.allocate(layout) } {
-            Some(found) => {
-                self.counts.topped_up.up();
+        match unsafe { Shared::allocate_from_first(&self.main, self.extras.iter(), layout) } {
+            Ok(found) => {
+                if found.0 != NonNull::from(&*self.main) {
+                    self.counts.topped_up.up();
+                }
                 self.family.tap.allocated(found.1, layout);
                 Ok(found)
             }
-            None => {
+            Err(refusal) => {
                 self.counts.refused.up();
                 self.family.tap.refused(layout);
                 Err(refusal)
@@ -195,7 +187,8 @@ impl Instance {
 
     /// The callback shall end with a panic.
     pub(crate) fn set_violated(&self) {
-        self.violated.store(true, Ordering::Relaxed);
+        // Relaxed, as everywhere: only ever touched by the owner, on one thread at a time.
+        self.violated.store(true, Relaxed);
         self.timing.make_notable();
     }
 
@@ -383,7 +376,8 @@ impl<'s> Visit<'s> {
     pub(crate) fn end(self) {
         let mut this = ManuallyDrop::new(self);
         if this.leave() {
-            this.instance.violated.store(false, Ordering::Relaxed);
+            // Relaxed: the owner's.
+            this.instance.violated.store(false, Relaxed);
             violation::raise();
         }
     }
@@ -398,7 +392,7 @@ impl<'s> Visit<'s> {
             self.instance.main.set_owner(0);
         }
         self.place.leave();
-        notable && self.instance.violated.load(Ordering::Relaxed)
+        notable && self.instance.violated.load(Relaxed)
     }
 }
 
@@ -406,7 +400,7 @@ impl Drop for Visit<'_> {
     fn drop(&mut self) {
         // It ends with a panic already.
         self.leave();
-        self.instance.violated.store(false, Ordering::Relaxed);
+        self.instance.violated.store(false, Relaxed);
     }
 }
 
@@ -436,8 +430,7 @@ impl Chore for InstanceChore {
         if !over && !self.top_up.is_off() {
             let Instance { extras, main, family, .. } = &*self.instance;
             extras.add(main, family, &mut self.top_up);
-            fence(Ordering::SeqCst);
-            if self.instance.closed.load(Ordering::Acquire) {
+            if self.instance.closed.is_closed_to_added() {
                 extras.iter().for_each(Shared::close);
             }
         }
@@ -445,8 +438,6 @@ impl Chore for InstanceChore {
     }
 
     fn is_over(&mut self) -> bool {
-        self.instance.closed.load(Ordering::Acquire)
-            && self.foreign.is_empty()
-            && self.instance.dead.is_empty()
+        self.instance.closed.is_closed() && self.foreign.is_empty() && self.instance.dead.is_empty()
     }
 }

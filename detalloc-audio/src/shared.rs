@@ -14,23 +14,18 @@
 //!   on the reaper, at any later time.
 
 use crate::{
+    closed::Closed,
     deferred::{Deferred, LaneIn, LaneOut, lane},
-    foreign::Leaving,
     inside,
+    leaving::Leaving,
+    owner::Owner,
     tap::Tap,
     thread,
     visits::Visits,
     window::Memory,
 };
-use core::{
-    alloc::Layout,
-    cell::UnsafeCell,
-    mem::MaybeUninit,
-    ptr::NonNull,
-    slice,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
-use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree, Room};
+use core::{alloc::Layout, cell::UnsafeCell, mem::MaybeUninit, ptr::NonNull, slice};
+use detalloc::{AllocError, Allocate, Config, Heap, Meter, RemoteFree, Room, sanitizer};
 use ringbuf::traits::Producer;
 use std::sync::Arc;
 
@@ -50,8 +45,8 @@ impl Default for Common {
 
 /// A region and everything that other threads may reach of it.
 pub(crate) struct Shared {
-    /// The identity of the owner while it is in the callback, or 0. Always 0 in regions that are not the heap's first one.
-    owner: AtomicUsize,
+    /// Always nobody in regions that are not the heap's first one.
+    owner: Owner,
     family: Family,
     heap: UnsafeCell<Heap<'static>>,
     lane: UnsafeCell<LaneIn<Deferred>>,
@@ -59,7 +54,7 @@ pub(crate) struct Shared {
     meter: Meter<'static>,
     visits: Visits,
     /// The `RtHeap` is gone or has another region now: nobody will allocate here again.
-    closed: AtomicBool,
+    closed: Closed,
     in_window: bool,
     /// Last, so that it goes last.
     pub(crate) region: Memory,
@@ -85,14 +80,14 @@ impl Shared {
         // SAFETY: this is never destroyed: the ring has no destructor to run for what it forgets.
         let (producer, consumer) = lane(blocks, || unsafe { Deferred::new(NonNull::<u8>::dangling()) })?;
         let shared = Arc::new(Self {
-            owner: AtomicUsize::new(0),
+            owner: Owner::new(),
             family,
             remote: heap.remote(),
             meter: heap.meter(),
             heap: UnsafeCell::new(heap),
             lane: UnsafeCell::new(producer),
             visits: Visits::new(),
-            closed: AtomicBool::new(false),
+            closed: Closed::new(),
             in_window: region.is_in_window(),
             region,
         });
@@ -115,12 +110,9 @@ impl Shared {
     }
 
     /// Whether this thread is in the callback of the heap whose first region this is.
-    ///
-    /// Relaxed is enough: a thread's own identity is written by itself alone, so it reads that if and only if it wrote it
-    /// last.
     #[inline]
     fn is_owner(&self) -> bool {
-        self.owner.load(Ordering::Relaxed) == thread::current()
+        self.owner.is(thread::current())
     }
 
     /// Makes this thread, whose identity that is, the owner; 0: nobody.
@@ -129,7 +121,7 @@ impl Shared {
     /// The caller has the exclusive borrow of the `RtHeap` whose first region this is (A2).
     #[inline]
     pub(crate) unsafe fn set_owner(&self, thread: usize) {
-        self.owner.store(thread, Ordering::Relaxed);
+        self.owner.set(thread);
     }
 
     /// Whether these regions are or were the same heap's.
@@ -160,13 +152,13 @@ impl Shared {
     /// Says that nobody will allocate here again, and hands `heap` over to the reaper. Under the exclusive borrow of the
     /// `RtHeap` (A2).
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.close();
     }
 
     /// Whether a closed region can end: all blocks are at home, and nobody is on the way. For the one who holds the
     /// item.
     pub(crate) fn can_end(&self) -> bool {
-        if !self.closed.load(Ordering::Acquire) {
+        if !self.closed.is_closed() {
             return false;
         }
         // SAFETY: (A2) closed was seen, and the caller holds the item.
@@ -183,16 +175,34 @@ impl Shared {
     pub(crate) unsafe fn allocate_ready(&self, layout: Layout) -> Option<NonNull<u8>> {
         // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
         unsafe { (*self.heap.get()).allocate_ready(layout) }
+            .inspect(|&block| self.tell(block, sanitizer::lend))
     }
 
-    /// Allocates a block.
+    /// Allocates a block from the first region that can serve.
     ///
     /// # Safety
-    /// As [`Shared::allocate_ready`].
+    /// As [`Shared::allocate_ready`], of all these regions, and no two are the same.
     #[inline]
-    pub(crate) unsafe fn allocate(&self, layout: Layout) -> Result<NonNull<u8>, AllocError> {
-        // SAFETY: (A2) this thread is the owner, and no other reference into `heap` is live.
-        unsafe { (*self.heap.get()).allocate(layout) }
+    pub(crate) unsafe fn allocate_from_first<'s>(
+        main: &'s Self,
+        added: impl Iterator<Item = &'s Self>,
+        layout: Layout,
+    ) -> Result<(NonNull<Self>, NonNull<u8>), AllocError> {
+        // SAFETY: (A2) this thread is the owner, and no other reference into any `heap` is live: they are different ones.
+        let heap_of = |region: &'s Self| (region, unsafe { &mut *region.heap.get() });
+        let (region, block) = Heap::allocate_from_first(heap_of(main), added.map(heap_of), layout)?;
+        region.tell(block, sanitizer::lend);
+        Ok((NonNull::from(region), block))
+    }
+
+    /// Tells sanitizers something about a live block, where there are any.
+    #[inline(always)]
+    fn tell(&self, block: NonNull<u8>, what: fn(usize, usize)) {
+        if sanitizer::ANNOUNCES
+            && let Ok(bytes) = self.remote.usable_bytes(block)
+        {
+            what(block.as_ptr().addr(), bytes);
+        }
     }
 
     /// Gives a block back that has nothing in it to destroy.
@@ -204,9 +214,11 @@ impl Shared {
         // SAFETY: (A1) the block is not home yet.
         let this = unsafe { shared.as_ref() };
         this.family.tap.freed(block);
+        this.tell(block, sanitizer::take_back);
         let freed = if this.is_owner() {
             // SAFETY: (A2) this thread is the owner, and nobody closes a region in its callback. (A3) the block is the
             // handle's.
+            // wcet: unreached: a handle's block is live
             unsafe { (*this.heap.get()).free(block) }
         } else {
             // SAFETY: (A1, A3) as for this function.

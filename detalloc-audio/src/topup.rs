@@ -5,44 +5,23 @@
 //! regions that it knows have refused: a load, no system call, nothing to wait for. Regions that were added stay until the
 //! heap is reconfigured or gone.
 
+mod extras;
+
+pub(crate) use extras::Extras;
+
 use crate::{
     pressure::LowWater,
     reaper,
     region_chore::RegionChore,
     shared::{Family, Shared},
 };
-use core::{alloc::Layout, ptr::NonNull};
 use detalloc::{Config, PoolConfig, Room, Stats};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// How many regions the reaper adds at most: a bound on what an allocation tries. Each doubles the classes that it is for.
-const MOST: usize = 8;
-
-/// The regions that were added, in order.
-#[derive(Default)]
-pub(crate) struct Extras([OnceLock<Arc<Shared>>; MOST]);
-
-impl Extras {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Shared> {
-        self.0.iter().map_while(OnceLock::get).map(|region| &**region)
-    }
-
-    /// Allocates from the first region that can serve.
-    ///
-    /// # Safety
-    /// As [`Shared::allocate`].
-    pub(crate) unsafe fn allocate(&self, layout: Layout) -> Option<(NonNull<Shared>, NonNull<u8>)> {
-        // wcet: loop 8: so many regions are added at most
-        self.iter().find_map(|region| {
-            // SAFETY: the caller's promise; the owner of an instance is that of all its regions.
-            let block = unsafe { region.allocate(layout) }.ok()?;
-            Some((NonNull::from(region), block))
-        })
-    }
-
+impl Extras<Shared> {
     /// Adds a region if a class wants one and there is a place for it. For the reaper.
     pub(crate) fn add(&self, main: &Shared, family: &Family, top_up: &mut TopUp) {
-        let Some(place) = self.0.iter().find(|place| place.get().is_none()) else { return };
+        let Some(place) = self.next() else { return };
         let stats = main.meter().snapshot();
         let mut room = vec![Room { free_blocks: 0, blocks: 0 }; stats.pools().len()];
         let regions = core::iter::once(main).chain(self.iter());

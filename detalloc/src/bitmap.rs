@@ -33,10 +33,19 @@ impl Bitmap<'_> {
     /// A load, a `trailing_zeros` and a store a level; at most four levels.
     pub(crate) fn take(self) -> Option<usize> {
         let top = self.top.get() & !self.sentinel;
+        // wcet: unreached: the pool says that it has a block, unless its words were overwritten
         let in_top = lowest(top)?;
-        let in_uppers = if self.uppers.is_empty() { in_top } else { below(in_top, self.uppers)? };
-        let in_mids = if self.mids.is_empty() { in_uppers } else { below(in_uppers, self.mids)? };
+        let (mut in_uppers, mut in_mids) = (in_top, in_top);
+        if !self.mids.is_empty() {
+            if !self.uppers.is_empty() {
+                // wcet: levels 4: there are upper words
+                in_uppers = below(in_top, self.uppers)?;
+            }
+            // wcet: levels 3: there are middle words
+            in_mids = below(in_uppers, self.mids)?;
+        }
         let leaf = self.leaves.get(in_mids)?;
+        // Relaxed: (I4) the owner's.
         let free = leaf.load(Relaxed);
         let index = in_mids * WORD_BITS + lowest(free)?;
         let left = free & (free - 1);
@@ -44,9 +53,11 @@ impl Bitmap<'_> {
 
         let mut empty = left == 0;
         if let Some(mid) = self.mids.get(in_mids / WORD_BITS) {
+            // wcet: levels 3: there are middle words
             empty = clear(mid, in_mids % WORD_BITS, empty);
         }
         if let Some(upper) = self.uppers.get(in_uppers / WORD_BITS) {
+            // wcet: levels 4: there are upper words
             empty = clear(upper, in_uppers % WORD_BITS, empty);
         }
         clear(self.top, in_top, empty);
@@ -59,11 +70,16 @@ impl Bitmap<'_> {
     /// Constant.
     pub(crate) fn put(self, leaf: usize, bits: usize) {
         let Some(word) = self.leaves.get(leaf) else { return };
+        // Relaxed: (I4) the owner's.
         word.store(word.load(Relaxed) | bits, Relaxed);
         let mut number = leaf;
-        for level in [self.mids, self.uppers] {
-            if let Some(word) = level.get(number / WORD_BITS) {
-                word.set(word.get() | 1 << (number % WORD_BITS));
+        if let Some(word) = self.mids.get(number / WORD_BITS) {
+            // wcet: levels 3: there are middle words
+            mark(word, number);
+            number /= WORD_BITS;
+            if let Some(word) = self.uppers.get(number / WORD_BITS) {
+                // wcet: levels 4: there are upper words
+                mark(word, number);
                 number /= WORD_BITS;
             }
         }
@@ -75,6 +91,7 @@ impl Bitmap<'_> {
         let bit = |(number, empty): (usize, bool)| usize::from(!empty) << number;
         let of_leaves = |word: usize| {
             let below = self.leaves.iter().skip(word * WORD_BITS).take(WORD_BITS);
+            // Relaxed: (I4) the owner's.
             below.map(|leaf| leaf.load(Relaxed) == 0).enumerate().map(bit).sum::<usize>()
         };
         let of_words = |words: &[Cell<usize>], word: usize| {
@@ -105,6 +122,12 @@ fn below(word: usize, words: &[Cell<usize>]) -> Option<usize> {
     Some(word * WORD_BITS + lowest(words.get(word)?.get())?)
 }
 
+/// Sets the bit of a number.
+#[inline]
+fn mark(word: &Cell<usize>, number: usize) {
+    word.set(word.get() | 1 << (number % WORD_BITS));
+}
+
 /// Clears a bit if what it summarises is empty: whether the word is empty then.
 fn clear(word: &Cell<usize>, bit: usize, empty: bool) -> bool {
     word.set(word.get() & !(usize::from(empty) << bit));
@@ -123,6 +146,9 @@ mod tests {
     #[test]
     fn blocks_come_out_lowest_first_and_go_back_in_any_order() {
         for count in [1, 2, WORD_BITS, WORD_BITS + 1, 3 * WORD_BITS, WORD_BITS * WORD_BITS + 1] {
+            if cfg!(miri) && count > 2 {
+                continue;
+            }
             let top = Cell::new(0);
             let leaves: Vec<_> = (0..count).map(|_| AtomicUsize::new(0)).collect();
             let mids = words(count);

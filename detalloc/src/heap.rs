@@ -80,6 +80,7 @@ impl<'r, P: Policy> Heap<'r, P> {
     /// Linear in `groups`, whatever other threads do.
     #[inline]
     pub fn adopt_remote_frees(&mut self, groups: usize) -> usize {
+        // Relaxed: what it leads to looks again, in order.
         if self.region.header().pending.0.load(Relaxed) == 0 { 0 } else { self.adopt_groups(groups) }
     }
 
@@ -90,6 +91,7 @@ impl<'r, P: Policy> Heap<'r, P> {
         let mut adopted = 0;
         // wcet: loop 8: as many as the caller says, and a callback says 8
         for _ in 0..groups {
+            // Relaxed, as above.
             let pending = self.region.header().pending.0.load(Relaxed) & existing;
             if pending == 0 {
                 break;
@@ -139,6 +141,45 @@ impl<'r, P: Policy> Heap<'r, P> {
             return None;
         }
         pool.take(&self.region.header().available)
+    }
+
+    /// Allocates from the first of several heaps that can, and says from which: they are looked through in order, and only the one
+    /// that serves takes blocks over from other threads.
+    ///
+    /// # Errors
+    /// As [`Allocate::allocate`], of the first heap; of the one that was to serve, if its metadata led past its end.
+    ///
+    /// # Time complexity
+    /// Linear in the number of heaps.
+    #[inline]
+    pub fn allocate_from_first<'h, T>(
+        (which, heap): (T, &'h mut Self),
+        others: impl Iterator<Item = (T, &'h mut Self)>,
+        layout: Layout,
+    ) -> Result<(T, NonNull<u8>), AllocError>
+    where
+        'r: 'h,
+        P: 'h,
+    {
+        let first = heap.region;
+        let align_mask = layout.align().wrapping_sub(1);
+        // A size of zero is served as one of one byte.
+        let key = key_of(layout.size().max(1), align_mask);
+        let mut found = first.seek(align_mask, key).map(|sought| (which, first, sought));
+        if found.is_none() {
+            // wcet: loop 8: as many as the caller says, and a callback says 8
+            for (which, other) in others {
+                if let Some(sought) = other.region.seek(align_mask, key) {
+                    found = Some((which, other.region, sought));
+                    break;
+                }
+            }
+        }
+        let refusal = |region: Region<'_>| region.header().refusal.get().error(layout);
+        let Some((which, region, sought)) = found else { return Err(refusal(first)) };
+        let block = region.serve(sought);
+        // wcet: unreached: what was found and cannot be taken is corrupt, and refused for no other reason
+        block.map(|block| (which, block)).ok_or_else(|| refusal(region))
     }
 
     /// How much room the class has that serves this layout. Blocks that other threads have freed count once they are adopted,

@@ -77,6 +77,7 @@ impl<'a> Parts<'a> {
         self.leaves()
             .iter()
             .zip(announced)
+            // Relaxed: (I4) numbers.
             .map(|(free, announced)| (free.load(Relaxed), announced.load(Relaxed)))
     }
 
@@ -135,13 +136,16 @@ impl<'a> Parts<'a> {
     #[cfg(target_has_atomic = "ptr")]
     pub(crate) fn is_free(self, index: usize) -> bool {
         let leaf = self.leaves().get(index / WORD_BITS);
+        // Relaxed: (I4) who owns a live block has got it from the owner, after its bit was cleared.
         leaf.is_none_or(|leaf| leaf.load(Relaxed) & (1 << (index % WORD_BITS)) != 0)
     }
 
     /// Whether block `index` is neither free nor on its way home from another thread.
     pub(crate) fn is_live(self, index: usize) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
+        // wcet: unreached: a block has a leaf
         match (self.leaves().get(leaf), self.announced().iter().nth_back(leaf)) {
+            // Relaxed, as for `is_free`.
             (Some(free), Some(announced)) => (free.load(Relaxed) | announced.load(Relaxed)) & bit == 0,
             _ => false,
         }
@@ -149,6 +153,7 @@ impl<'a> Parts<'a> {
 
     /// The blocks of a leaf that are not free, as bits.
     fn taken(self, (number, leaf): (usize, &AtomicUsize)) -> usize {
+        // Relaxed: (I4) the owner's.
         !leaf.load(Relaxed) & self.existing(number)
     }
 
@@ -174,6 +179,7 @@ impl<'a> Parts<'a> {
             let highest = self.taken((number, leaf)).checked_ilog2()?;
             Some(number * WORD_BITS + highest as usize + 1)
         });
+        // Relaxed: (I4) a number.
         let freed = usize::try_from(self.pool.highest_freed.load(Relaxed).saturating_add(1)).unwrap_or(0);
         freed.max(highest_live.unwrap_or(0))
     }
@@ -192,6 +198,7 @@ impl<'a> Parts<'a> {
         self.pool.spare.set(self.ledger.blocks.wrapping_sub(1));
         map.mids.iter().chain(map.uppers).for_each(|word| word.set(0));
         for (number, leaf) in map.leaves.iter().enumerate() {
+            // Relaxed: nobody else knows of the region yet.
             leaf.store(0, Relaxed);
             map.put(number, self.existing(number));
         }

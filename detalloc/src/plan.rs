@@ -62,9 +62,16 @@ pub(crate) const fn block_align(block_bytes: usize) -> usize {
 
 /// Words of a pool's middle and upper level: none where one word summarises all that is below.
 pub(crate) const fn summary_words(leaves: usize) -> (usize, usize) {
-    let mids = if leaves <= WORD_BITS { 0 } else { leaves.div_ceil(WORD_BITS) };
-    let uppers = if mids <= WORD_BITS { 0 } else { mids.div_ceil(WORD_BITS) };
-    (mids, uppers)
+    if leaves <= WORD_BITS {
+        return (0, 0);
+    }
+    // wcet: levels 3: there are more leaves than a word has bits
+    let mids = leaves.div_ceil(WORD_BITS);
+    if mids <= WORD_BITS {
+        return (mids, 0);
+    }
+    // wcet: levels 4: there are more middle words than a word has bits
+    (mids, mids.div_ceil(WORD_BITS))
 }
 
 const fn align_up(offset: usize, align: usize) -> Option<usize> {

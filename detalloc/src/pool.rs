@@ -95,6 +95,7 @@ impl Pool {
         // SAFETY: (I1, I6) a short pool has a leaf for every bit of `top` and a sentinel behind them, to which the lowest
         // bit of an empty `top` leads too; a deeper pool has more leaves than a word has bits.
         let leaf = unsafe { self.leaves.byte_add(first_bytes).as_ref() };
+        // Relaxed: (I4) the owner's.
         let free = leaf.load(Relaxed);
         let index = free.trailing_zeros() as usize + first_bytes * (WORD_BITS / size_of::<usize>());
         if !self.is_short_index(index) {
@@ -131,6 +132,7 @@ impl Pool {
         // SAFETY: (I1, I5) the caller's number is a block's, so it has a leaf.
         let (leaf, announced) =
             unsafe { (self.leaves.add(number).as_ref(), self.leaves.sub(number + 1).as_ref()) };
+        // Relaxed: (I4) the owner's, and of what is announced only this block's bit counts.
         let free = leaf.load(Relaxed);
         if P::CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
             return false;
@@ -153,6 +155,7 @@ impl Pool {
         reason = "a block number is below 2^24"
     )]
     pub(crate) fn note_highest(&self, index: usize) {
+        // Relaxed: (I4) the owner's.
         let highest = self.highest_freed.load(Relaxed).max(index as i32);
         self.highest_freed.store(highest, Relaxed);
     }
@@ -175,16 +178,19 @@ impl Pool {
         let first = self.top.get().trailing_zeros() as usize;
         // SAFETY: (I1, I6) as in `take`.
         let leaf = unsafe { self.leaves.add(first).as_ref() };
+        // Relaxed: (I4) the owner's.
         let index = first * WORD_BITS + leaf.load(Relaxed).trailing_zeros() as usize;
         self.base.as_ptr().wrapping_add(index.wrapping_mul(self.block_bytes))
     }
 
     #[inline]
     pub(crate) fn count_borrowed(&self) {
+        // Relaxed: (I4) the owner's.
         self.borrowed.store(self.borrowed.load(Relaxed).wrapping_add(1), Relaxed);
     }
 
     pub(crate) fn borrowed(&self) -> usize {
+        // Relaxed: (I4) a number.
         self.borrowed.load(Relaxed) as usize
     }
 

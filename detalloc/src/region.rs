@@ -6,7 +6,8 @@
 //!   [`Region::build`]. Any thread may read them.
 //! - **(I3)** Every `Cell` is touched only through [`Heap`](crate::Heap), which is not `Sync`: by one thread at a
 //!   time, the owner.
-//! - **(I4)** Every word that two threads may touch is an atomic.
+//! - **(I4)** Every word that two threads may touch is an atomic. Where the owner alone writes, Relaxed is enough: it reads what it
+//!   wrote last, and others read a number by which they reach nothing. Where others write, `remote` says what is ordered.
 //! - **(I5)** Block numbers are below the pool's count of blocks before they become addresses or lead to a leaf.
 //! - **(I6)** The bits of a summary stand for words that exist, or for the sentinel.
 //!
@@ -219,6 +220,7 @@ impl<'r> Region<'r> {
     pub(crate) fn refill(self) {
         self.all().for_each(Parts::refill);
         let header = self.header();
+        // Relaxed: nobody else knows of the region yet.
         header.pending.0.store(0, Relaxed);
         header.available.set(self.existing());
     }

@@ -13,7 +13,7 @@
 //! *before* it looks below. So (a) an owner that sees an upper bit sees the lower one that came before it, and no
 //! free is lost: a bit set after the owner cleared the one above it sets that one again afterwards; (b) what the
 //! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
-//! weaken (b) and it fails. It cannot show (a), because loom lets every exchange see the latest value.
+//! weaken any of them and it fails.
 
 #![cfg_attr(
     not(target_has_atomic = "ptr"),
@@ -59,45 +59,89 @@ impl RemoteFrees<'_> {
     pub fn announce(&self, index: usize) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
         let group = leaf >> group_bits(self.leaves.len());
-        let Some(word) = self.leaves.iter().nth_back(leaf) else { return false };
+        let Some(word) = self.announced(leaf) else { return false };
+        // (b)
         if word.fetch_or(bit, Ordering::Release) & bit != 0 {
             return false;
         }
+        // (a), as is the next one.
         self.groups.fetch_or(1 << group, Ordering::Release);
         self.pools.fetch_or(1 << self.pool, Ordering::Release);
         true
     }
 
-    /// Collects one group of announced blocks: calls `collect` with each leaf and its bits, which has to make them free
+    /// Claims a group that is announced, which is then to be collected. `None`: there is none. For the owner.
+    ///
+    /// # Time complexity
+    /// Constant: up to four atomic operations.
+    #[inline]
+    pub fn claim(&self) -> Option<Group> {
+        // (a), as is the next one.
+        self.pools.fetch_and(!(1 << self.pool), Ordering::Acquire);
+        let groups = self.groups.swap(0, Ordering::Acquire);
+        if groups == 0 {
+            return None;
+        }
+        let others = groups & (groups - 1);
+        if others != 0 {
+            // Relaxed: this owner has seen what lies below them, and nobody but the owner looks.
+            self.groups.fetch_or(others, Ordering::Relaxed);
+            self.pools.fetch_or(1 << self.pool, Ordering::Relaxed);
+        }
+        let bits = group_bits(self.leaves.len());
+        let first = (groups.trailing_zeros() as usize) << bits;
+        Some(Group { first, end: (first + (1 << bits)).min(self.leaves.len()) })
+    }
+
+    /// What of a claimed group is left behind its leaves that have no announced blocks. `None`: what was announced has been collected
+    /// together with what was announced before it, and nothing is there. For the owner.
+    ///
+    /// # Time complexity
+    /// As [`RemoteFrees::collect`].
+    #[inline]
+    pub fn narrow(&self, group: Group) -> Option<Group> {
+        let count = self.leaves.len();
+        // The first one comes last.
+        let leaves = self.leaves.get(count.wrapping_sub(group.end)..count.wrapping_sub(group.first))?;
+        // Relaxed: who collects looks again.
+        // wcet: loop group: its leaves
+        let before = leaves.iter().rposition(|word| word.load(Ordering::Relaxed) != 0)?;
+        Some(Group { first: group.end - 1 - before, ..group })
+    }
+
+    /// Collects a claimed group: calls `collect` with each leaf and its announced blocks, which has to make them free
     /// before it returns; only then is the announcement cleared. For the owner.
     ///
     /// # Time complexity
     /// Linear in the leaves of a group: one for a pool of up to `usize::BITS`² blocks, and that many times as many for
     /// each level that a larger pool has more.
-    pub fn collect_group(&self, mut collect: impl FnMut(usize, usize)) {
-        self.pools.fetch_and(!(1 << self.pool), Ordering::Acquire);
-        let groups = self.groups.swap(0, Ordering::Acquire);
-        if groups == 0 {
-            return;
-        }
-        let others = groups & (groups - 1);
-        if others != 0 {
-            // Release, as by a freer: a later swap of these words must still see the leaves below them.
-            self.groups.fetch_or(others, Ordering::Release);
-            self.pools.fetch_or(1 << self.pool, Ordering::Release);
-        }
-        let size = 1 << group_bits(self.leaves.len());
-        let first = groups.trailing_zeros() as usize * size;
-        // wcet: loop 1: a leaf a group in a pool of up to 4096 blocks, for which this is; 64 in one of up to 2^18, and 4096 in the
-        // largest
-        for (leaf, word) in self.leaves.iter().rev().enumerate().skip(first).take(size) {
+    #[inline]
+    pub fn collect(&self, group: Group, mut collect: impl FnMut(usize, usize)) {
+        // wcet: loop group: its leaves
+        for leaf in group.first..group.end {
+            let Some(word) = self.announced(leaf) else { return };
+            // (b)
             let bits = word.load(Ordering::Acquire);
             if bits != 0 {
+                // Cleared with Relaxed: who has the block next has it from the owner.
                 collect(leaf, bits);
-                word.fetch_and(!bits, Ordering::Release);
+                word.fetch_and(!bits, Ordering::Relaxed);
             }
         }
     }
+
+    /// The announced blocks of a leaf.
+    #[inline]
+    fn announced(&self, leaf: usize) -> Option<&AtomicUsize> {
+        self.leaves.iter().nth_back(leaf)
+    }
+}
+
+/// A group that was claimed: its leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    first: usize,
+    end: usize,
 }
 
 impl RemoteFrees<'_> {
@@ -111,5 +155,13 @@ impl RemoteFrees<'_> {
 
 #[cfg(not(target_has_atomic = "ptr"))]
 impl RemoteFrees<'_> {
-    pub fn collect_group(&self, _collect: impl FnMut(usize, usize)) {}
+    pub fn claim(&self) -> Option<Group> {
+        None
+    }
+
+    pub fn narrow(&self, _group: Group) -> Option<Group> {
+        None
+    }
+
+    pub fn collect(&self, _group: Group, _collect: impl FnMut(usize, usize)) {}
 }

@@ -22,6 +22,19 @@ impl<'r> RemoteFree<'r> {
         Self { region }
     }
 
+    /// How many bytes the block holds: the block size of its pool.
+    ///
+    /// # Errors
+    /// As [`Allocate::usable_bytes`](crate::Allocate::usable_bytes). The answer about a block that is not the caller's may be
+    /// over already.
+    ///
+    /// # Time complexity
+    /// Constant.
+    pub fn usable_bytes(&self, block: NonNull<u8>) -> Result<usize, FreeError> {
+        let (parts, index) = self.region.find(block)?;
+        if parts.is_live(index) { Ok(parts.pool.block_bytes) } else { Err(FreeError::DoubleFree) }
+    }
+
     /// Gives a block back.
     ///
     /// # Errors

@@ -102,6 +102,7 @@ struct State {
 impl Pool {
     /// Live blocks, those included that are just being handed out or given back.
     fn used(&self) -> usize {
+        // Relaxed: a number, by which nothing is reached.
         self.blocks.saturating_sub(self.state.free.load(Relaxed))
     }
 
@@ -206,9 +207,11 @@ impl<'r> SharedHeap<'r> {
         let mut fitting = self.pools.iter().skip(smallest).filter(fits);
         // wcet: loop 64: pools
         let Some(own) = fitting.next() else {
+            // Relaxed: counts say nothing about each other, here and below.
             self.unsupported.fetch_add(1, Relaxed);
             return Err(AllocError::Unsupported { size_bytes: layout.size(), align_bytes: layout.align() });
         };
+        // wcet: unreached: nothing is lost unless words are overwritten
         if let Some(block) = self.take(own)? {
             return Ok(block);
         }
@@ -218,6 +221,7 @@ impl<'r> SharedHeap<'r> {
         };
         // wcet: loop 64: pools
         for pool in fitting.take(larger) {
+            // wcet: unreached: as above
             if let Some(block) = self.take(pool)? {
                 own.state.borrowed.fetch_add(1, Relaxed);
                 return Ok(block);
@@ -267,6 +271,7 @@ impl<'r> SharedHeap<'r> {
             block_bytes: pool.block_bytes,
             blocks: pool.blocks,
             used: pool.used(),
+            // Relaxed: numbers, here and below.
             peak: pool.state.peak.load(Relaxed),
             refused: pool.state.refused.load(Relaxed),
             borrowed: pool.state.borrowed.load(Relaxed),
@@ -306,6 +311,7 @@ impl<'r> SharedHeap<'r> {
             Err(Refused::Lost) => return Err(AllocError::Corrupt),
         };
         let used = pool.blocks.saturating_sub(taken.left);
+        // Relaxed: a number.
         if used > pool.state.peak.load(Relaxed) {
             // wcet: retry: another thread has raised the high water
             pool.state.peak.fetch_max(used, Relaxed);
@@ -338,6 +344,7 @@ impl<'r> SharedHeap<'r> {
         let pool = self.pools.get(number).ok_or(FreeError::Foreign)?;
         let inside = offset.wrapping_sub(pool.first_block);
         // wcet: division: by the size of a block; this heap is not for audio threads
+        // wcet: unreached: no block has a size of zero
         let index = inside.checked_div(pool.block_bytes).filter(|&index| index < pool.blocks);
         let index = index.ok_or(FreeError::Foreign)?;
         if inside != index * pool.block_bytes {

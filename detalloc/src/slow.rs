@@ -9,18 +9,27 @@ use crate::{
     parts::Parts,
     pool::Pool,
     region::{Refusal, Region},
+    remote::Group,
     sync::Ordering::Relaxed,
 };
 use core::{ptr::NonNull, sync::atomic::AtomicU32};
 
-/// How often an allocation tries to adopt before it borrows or refuses. The first attempt nearly always succeeds; it
-/// finds nothing where an announcement has been collected together with the one before it.
+/// How often an allocation tries to claim what is announced before it borrows or refuses. The first attempt nearly always succeeds;
+/// it finds nothing where an announcement has been collected together with the one before it.
 const ADOPTIONS: usize = 4;
 
-/// Counts one up, by plain load and store: only the owner counts.
+/// Counts one up, by plain load and store, Relaxed: only the owner counts (I4).
 #[inline]
 fn count_one(count: &AtomicU32) {
     count.store(count.load(Relaxed).saturating_add(1), Relaxed);
+}
+
+/// Where an allocation that did not succeed the short way takes its block from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sought<'r> {
+    pool: &'r Pool,
+    /// What other threads have freed there, which comes home first: the pool has nothing else.
+    claimed: Option<(Parts<'r>, Group)>,
 }
 
 impl<'r> Region<'r> {
@@ -28,20 +37,10 @@ impl<'r> Region<'r> {
     #[cold]
     #[inline(never)]
     pub(crate) fn take_odd(self, align_mask: usize, key: isize) -> Option<NonNull<u8>> {
-        let header = self.header();
         // Nothing but a size of zero has the highest key.
         let key = if key == key_of(0, align_mask) { key_of(1, align_mask) } else { key };
-        let not_smaller = if key < header.keys { self.pool_for(key).bit.wrapping_neg() } else { 0 };
-        let fitting = header.aligned_pools(align_mask) & not_smaller;
-        match self.parts(fitting.trailing_zeros() as usize) {
-            Some(own) if header.available.get() & own.pool.bit != 0 => self.take_from(own.pool),
-            // SAFETY: (I2) `fitting` has only pools whose blocks are aligned enough.
-            Some(own) => unsafe { self.take_dry(align_mask, own.pool) },
-            None => {
-                count_one(&header.unsupported);
-                self.refuse(Refusal::UNSUPPORTED)
-            }
-        }
+        let sought = self.seek(align_mask, key)?;
+        self.serve(sought)
     }
 
     /// The pool did not give a block the short way: it is empty, or a deep one.
@@ -50,65 +49,96 @@ impl<'r> Region<'r> {
     /// `align_mask <= own.align_mask`: its blocks are aligned enough.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn take_dry(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
-        let header = self.header();
-        if header.available.get() & own.bit != 0 {
+    pub(crate) unsafe fn take_dry(self, align_mask: usize, own: &'r Pool) -> Option<NonNull<u8>> {
+        if self.header().available.get() & own.bit != 0 {
             return self.take_deep(own);
         }
-        if header.pending.0.load(Relaxed) != 0 {
-            // SAFETY: the caller's promise.
-            return unsafe { self.take_adopting(align_mask, own) };
-        }
-        // SAFETY: the caller's promise.
-        unsafe { self.borrow(align_mask, own) }
+        // SAFETY: (I2) no pool is aligned to more than a page, and the request to no more than the pool.
+        let aligned = unsafe { self.header().aligned_pools_within_page(align_mask) };
+        let sought = self.seek_in(own, aligned & own.bit.wrapping_neg())?;
+        self.serve(sought)
     }
 
-    /// Other threads have freed blocks: maybe one that serves.
-    ///
-    /// # Safety
-    /// As [`Region::take_dry`].
-    #[cold]
-    #[inline(never)]
-    unsafe fn take_adopting(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
-        let header = self.header();
-        // SAFETY: the caller's promise.
-        let lenders = unsafe { self.lenders(align_mask, own) };
-        self.adopt_for(own.bit, own.bit | lenders);
-        if header.available.get() & own.bit != 0 {
-            self.take_from(own)
-        } else {
-            // SAFETY: the caller's promise.
-            unsafe { self.borrow(align_mask, own) }
-        }
-    }
-
-    /// Takes a block from the next larger class that has one and is aligned enough, where that is allowed.
-    ///
-    /// # Safety
-    /// As [`Region::take_dry`].
+    /// Looks for a block, and takes none yet: by [`Region::serve`], before anything else happens to the heap. None: there is
+    /// none, which is counted, and the reason noted.
     #[inline]
-    unsafe fn borrow(self, align_mask: usize, own: &Pool) -> Option<NonNull<u8>> {
-        // SAFETY: the caller's promise.
-        let from = self.header().available.get() & unsafe { self.lenders(align_mask, own) };
-        match self.pool(from.trailing_zeros() as usize) {
+    pub(crate) fn seek(self, align_mask: usize, key: isize) -> Option<Sought<'r>> {
+        let header = self.header();
+        let not_smaller = if key < header.keys { self.pool_for(key).bit.wrapping_neg() } else { 0 };
+        let fitting = header.aligned_pools(align_mask) & not_smaller;
+        match self.pool(fitting.trailing_zeros() as usize) {
+            Some(own) if header.available.get() & own.bit != 0 => Some(Sought { pool: own, claimed: None }),
+            Some(own) => self.seek_in(own, fitting),
+            None => {
+                count_one(&header.unsupported);
+                header.refusal.set(Refusal::UNSUPPORTED);
+                None
+            }
+        }
+    }
+
+    /// The same in a class that has run dry, the first of the pools that fit: what is on its way home to the class itself comes before
+    /// borrowing, and what is on its way to others before refusing.
+    #[inline(always)]
+    fn seek_in(self, own: &'r Pool, fitting: usize) -> Option<Sought<'r>> {
+        let header = self.header();
+        let lenders = fitting & header.borrow;
+        let available = header.available.get() & lenders;
+        // Relaxed: what it leads to looks again, in order.
+        if header.pending.0.load(Relaxed) != 0 {
+            let others = if available == 0 { lenders } else { 0 };
+            if let Some(sought) = self.seek_announced(own, others) {
+                return Some(sought);
+            }
+        }
+        match self.pool(available.trailing_zeros() as usize) {
             Some(lender) => {
                 own.count_borrowed();
-                self.take_from(lender)
+                Some(Sought { pool: lender, claimed: None })
             }
-            None => self.refuse_for(own),
+            None => {
+                self.refuse_for(own);
+                None
+            }
         }
     }
 
-    /// The pools that may serve a request of a class whose own pool is empty, as a mask.
-    ///
-    /// # Safety
-    /// As [`Region::take_dry`].
-    #[inline]
-    unsafe fn lenders(self, align_mask: usize, own: &Pool) -> usize {
-        let header = self.header();
-        // SAFETY: (I2) no pool is aligned to more than a page, and the request to no more than the pool.
-        let aligned = unsafe { header.aligned_pools_within_page(align_mask) };
-        aligned & own.bit.wrapping_neg() & header.borrow
+    /// Blocks that other threads have freed: of the class itself, or else of these pools.
+    #[cold]
+    #[inline(never)]
+    fn seek_announced(self, own: &Pool, others: usize) -> Option<Sought<'r>> {
+        let pending = &self.header().pending.0;
+        // wcet: loop 4: the constant
+        for _ in 0..ADOPTIONS {
+            let announced = pending.load(Relaxed);
+            let from = if announced & own.bit != 0 { own.bit } else { announced & others };
+            let number = from.trailing_zeros() as usize;
+            let parts = self.parts(number)?;
+            let remote = parts.remote(number, pending);
+            if let Some(group) = remote.claim().and_then(|group| remote.narrow(group)) {
+                if parts.pool.bit != own.bit {
+                    own.count_borrowed();
+                }
+                return Some(Sought { pool: parts.pool, claimed: Some((parts, group)) });
+            }
+        }
+        None
+    }
+
+    /// Takes the block that was found.
+    #[inline(always)]
+    pub(crate) fn serve(self, sought: Sought<'r>) -> Option<NonNull<u8>> {
+        match sought.claimed {
+            Some((parts, group)) => self.take_announced(parts, group),
+            None => self.take_from(sought.pool),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_announced(self, parts: Parts<'r>, group: Group) -> Option<NonNull<u8>> {
+        self.collect(parts, group);
+        self.take_parts(parts)
     }
 
     /// Takes a block from a pool that says it has one.
@@ -124,72 +154,66 @@ impl<'r> Region<'r> {
     #[cold]
     #[inline(never)]
     fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
-        let block = self.parts_of(pool).and_then(|parts| parts.take(&self.header().available));
-        block.or_else(|| self.refuse(Refusal::CORRUPT))
+        // wcet: unreached: every pool has parts
+        self.parts_of(pool).and_then(|parts| self.take_parts(parts))
     }
 
-    #[cold]
-    #[inline(never)]
-    fn refuse_for(self, own: &Pool) -> Option<NonNull<u8>> {
-        self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
-        self.refuse(Refusal::exhausted(own.block_bytes))
-    }
-
-    /// Blocks that are on their way home to the class itself come before borrowing, and others' before refusing.
-    #[cold]
-    #[inline(never)]
-    fn adopt_for(self, own: usize, eligible: usize) {
-        let header = self.header();
-        // wcet: loop 4: the constant
-        for _ in 0..ADOPTIONS {
-            let pending = header.pending.0.load(Relaxed) & eligible;
-            let available = header.available.get() & eligible;
-            let from = if pending & own != 0 { own } else { pending };
-            let enough = available & own != 0 || (available != 0 && from != own);
-            if from == 0 || enough || self.adopt(from.trailing_zeros() as usize) > 0 {
-                break;
-            }
+    #[inline(always)]
+    fn take_parts(self, parts: Parts<'_>) -> Option<NonNull<u8>> {
+        let block = parts.take(&self.header().available);
+        if block.is_none() {
+            // The reason is left where [`Allocate::allocate`](crate::Allocate::allocate) picks it up. It is not returned, so that a
+            // caller who does not ask for it does not pay for its way through memory.
+            self.header().refusal.set(Refusal::CORRUPT);
         }
+        block
     }
 
-    /// Leaves the reason where [`Allocate::allocate`] picks it up. It is not returned, so that a caller who does not ask
-    /// for it does not pay for its way through memory.
     #[cold]
-    fn refuse(self, reason: Refusal) -> Option<NonNull<u8>> {
-        self.header().refusal.set(reason);
-        None
+    #[inline(never)]
+    fn refuse_for(self, own: &Pool) {
+        self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
+        self.header().refusal.set(Refusal::exhausted(own.block_bytes));
     }
 
     /// The short way gave nothing back: the pool is a deep one, or this is no block.
     #[cold]
     #[inline(never)]
     pub(crate) fn put_odd(self, block: NonNull<u8>) -> Result<(), FreeError> {
+        // wcet: unreached: the short way has found its page
         let (parts, index) = self.find(block)?;
         if !parts.is_live(index) {
             return Err(FreeError::DoubleFree);
         }
-        parts.put(
-            index / usize::BITS as usize,
-            1 << (index % usize::BITS as usize),
-            &self.header().available,
-        );
+        let (leaf, bit) = (index / usize::BITS as usize, 1 << (index % usize::BITS as usize));
+        // wcet: unreached: a block of two levels goes the short way
+        parts.put(leaf, bit, &self.header().available);
         Ok(())
     }
 
     /// Takes over one group of blocks that other threads have freed.
     pub(crate) fn adopt(self, number: usize) -> usize {
         let Some(parts) = self.parts(number) else { return 0 };
+        let group = parts.remote(number, &self.header().pending.0).claim();
+        group.map_or(0, |group| self.collect(parts, group))
+    }
+
+    /// Makes claimed blocks free: how many.
+    #[inline]
+    fn collect(self, parts: Parts<'_>, group: Group) -> usize {
+        let header = self.header();
         let mut adopted = 0;
-        parts.remote(number, &self.header().pending.0).collect_group(|leaf, bits| {
+        let number = parts.pool.bit.trailing_zeros() as usize;
+        parts.remote(number, &header.pending.0).collect(group, |leaf, bits| {
             let Some(word) = parts.leaves().get(leaf) else { return };
+            // Relaxed: (I4) the owner's.
             let live = bits & !word.load(Relaxed) & parts.existing(leaf);
-            parts.put(leaf, live, &self.header().available);
+            parts.put(leaf, live, &header.available);
             adopted += live.count_ones();
         });
-        if adopted > 0 {
-            let freed = &parts.ledger.freed;
-            freed.store(freed.load(Relaxed).saturating_add(adopted), Relaxed);
-        }
+        let freed = &parts.ledger.freed;
+        // Relaxed: (I4) the owner's.
+        freed.store(freed.load(Relaxed).saturating_add(adopted), Relaxed);
         adopted as usize
     }
 

@@ -112,6 +112,7 @@ impl<'r> Meter<'r> {
             blocks: parts.blocks(),
             used: parts.used(),
             peak: parts.peak(),
+            // Relaxed: (I4) numbers, here and below.
             refused: parts.ledger.refused.load(Relaxed) as usize,
             borrowed: parts.pool.borrowed(),
             freed_remotely: parts.ledger.freed.load(Relaxed) as usize,

@@ -101,6 +101,7 @@ fn check_pool(region: Region<'_>, number: usize, parts: Parts<'_>) -> Result<(),
     require(pages.all(|pool| pool == Some(number)), Broken::PageTable)?;
 
     require(parts.bitmap().summaries_agree(), Broken::Summary)?;
+    // Relaxed: (I4) for the owner, here and below.
     require(parts.sentinel_leaf().load(Relaxed) == 0, Broken::Summary)?;
 
     for (number, (free, announced)) in parts.words().enumerate() {

@@ -110,6 +110,7 @@ impl Writer {
             set_header(at, SKIP);
         }
         // No longer than what was placed, so it does not overflow.
+        // wcet: unreached: it does not overflow
         let end = place.header + frame_bytes(len).unwrap_or(0);
         self.tail = if end == capacity { 0 } else { end };
         // (a)
@@ -150,6 +151,7 @@ impl Reader {
     /// Gives the place of the oldest message back.
     #[inline]
     pub fn release(&mut self, positions: &Positions, capacity: usize, message: Message) {
+        // wcet: unreached: what was placed did not overflow
         let end = message.payload + frame_bytes(message.len).unwrap_or(0) - GRANULE_BYTES;
         self.head = if end == capacity { 0 } else { end };
         // (b)

@@ -17,8 +17,9 @@
 //! before the next one has it. Raising the count is Release and reserving Acquire, so that who reserves sees the bits
 //! that were counted. Setting a bit and then looking at the hint is SeqCst, and so is taking the hint away and then
 //! looking at the leaves: either who set the bit sees that the hint is gone, or who took the hint away sees the bit.
-//! `tests/loom_shared.rs` explores this; weaken any of them and it fails, but for the first of these two and two: loom
-//! has no SeqCst operations, only fences, and one in front of the second is enough.
+//! What is only looked at on the way there, to be made sure of by an exchange, is Relaxed. `tests/loom_shared.rs` explores this;
+//! weaken any of them and it fails, but for the first of these two and two: loom has no SeqCst operations, only fences, and one
+//! in front of the second is enough.
 
 use crate::sync::{
     AtomicUsize,
@@ -79,12 +80,14 @@ impl FreeBits<'_> {
         let left = self.reserve().ok_or(Refused::Empty)?;
         // wcet: retry: another thread has taken what was seen free
         for _ in 0..passes {
+            // wcet: unreached: nothing interferes with a driver of one thread
             if let Some(index) = self.claim_hinted().or_else(|| self.claim_any()) {
                 return Ok(Taken { index, left });
             }
             spin_loop();
         }
-        self.count.fetch_add(1, Release);
+        // Relaxed: it gives back what it took, and no bit with it.
+        self.count.fetch_add(1, Relaxed);
         Err(Refused::Lost)
     }
 
@@ -95,13 +98,18 @@ impl FreeBits<'_> {
     pub(super) fn put(self, index: usize) -> bool {
         let (leaf, bit) = (index / WORD_BITS, 1 << (index % WORD_BITS));
         let Some(word) = self.leaves.get(leaf) else { return false };
+        // ordering: stronger than the models need: loom has no SeqCst operations, and the fence that stands for the next one is
+        // enough there.
         if word.fetch_or(bit, SeqCst) & bit != 0 {
             return false;
         }
         let hint = self.hint_of(leaf);
+        // SeqCst: after the bit was set; see above.
         if self.hints.load(SeqCst) & hint == 0 {
-            self.hints.fetch_or(hint, SeqCst);
+            // Relaxed: whoever takes it away again, takes it away after this thread looked, and then sees the bit.
+            self.hints.fetch_or(hint, Relaxed);
         }
+        // Release: who reserves this block sees its bit.
         self.count.fetch_add(1, Release);
         true
     }
@@ -109,12 +117,14 @@ impl FreeBits<'_> {
     /// Whether a block is free.
     pub(super) fn is_free(self, index: usize) -> bool {
         let word = self.leaves.get(index / WORD_BITS);
+        // Relaxed: an answer that may be over already.
         word.is_some_and(|word| word.load(Relaxed) >> (index % WORD_BITS) & 1 == 1)
     }
 
     /// Makes all blocks free, before anybody else knows of them.
     pub(super) fn fill(self) {
         for (leaf, word) in self.leaves.iter().enumerate() {
+            // Relaxed: nobody else knows of the pool yet.
             word.store(self.existing(leaf), Relaxed);
             self.hints.fetch_or(self.hint_of(leaf), Relaxed);
         }
@@ -143,17 +153,19 @@ impl FreeBits<'_> {
     #[inline]
     fn reserve(self) -> Option<usize> {
         let one_less = |count: usize| count.checked_sub(1);
+        // Acquire: the bits that were counted are seen.
         // wcet: retry: another thread has taken or given back a block
         self.count.fetch_update(Acquire, Relaxed, one_less).ok().map(|before| before - 1)
     }
 
     #[inline]
     fn claim_hinted(self) -> Option<usize> {
+        // Relaxed: what a hint leads to is looked at itself.
         let (group_bits, mut hints) = (self.group_bits(), self.hints.load(Relaxed));
         // wcet: loop 64: hints
         while hints != 0 {
             let first = (hints.trailing_zeros() as usize) << group_bits;
-            // wcet: loop 1: a leaf a group in a pool of up to 4096 blocks, for which this is
+            // wcet: loop 1: a leaf a group in a pool of up to `usize::BITS`² blocks, for which this is
             let claimed = (first..first + (1 << group_bits)).find_map(|leaf| self.claim(leaf));
             if claimed.is_some() {
                 return claimed;
@@ -166,7 +178,8 @@ impl FreeBits<'_> {
     #[cold]
     #[inline(never)]
     fn claim_any(self) -> Option<usize> {
-        // wcet: loop 64: leaves of a pool of up to 4096 blocks, for which this is
+        // wcet: loop 64: leaves of a pool of up to `usize::BITS`² blocks, for which this is
+        // wcet: unreached: what is reserved has a hint unless other threads interfere
         (0..self.leaves.len()).find_map(|leaf| self.claim(leaf))
     }
 
@@ -174,10 +187,12 @@ impl FreeBits<'_> {
     #[inline(always)]
     fn claim(self, leaf: usize) -> Option<usize> {
         let word = self.leaves.get(leaf)?;
+        // Relaxed: what it leads to is the exchange.
         let mut free = word.load(Relaxed);
         // wcet: retry: another thread has taken what was seen free
         while free != 0 {
             let bit = free & free.wrapping_neg();
+            // Acquire: what the last one did to the block has happened.
             let before = word.fetch_and(!bit, Acquire);
             if before & bit != 0 {
                 if before == bit {
@@ -200,12 +215,18 @@ impl FreeBits<'_> {
     fn drop_hint(self, leaf: usize) {
         let size = 1 << self.group_bits();
         let first = leaf & !(size - 1);
-        // wcet: loop 1: a leaf a group in a pool of up to 4096 blocks, for which this is
+        // SeqCst: after the hint was taken away; see above.
+        // wcet: loop 1: a leaf a group in a pool of up to `usize::BITS`² blocks, for which this is
         let is_empty = || self.leaves.iter().skip(first).take(size).all(|leaf| leaf.load(SeqCst) == 0);
+        // wcet: unreached: a group of one leaf is empty when the leaf is
         if is_empty() {
+            // ordering: stronger than the models need: loom has no SeqCst operations, and the fence that stands for the next one is
+            // enough there.
             self.hints.fetch_and(!self.hint_of(leaf), SeqCst);
+            // wcet: unreached: nothing interferes with a driver of one thread
             if !is_empty() {
-                self.hints.fetch_or(self.hint_of(leaf), SeqCst);
+                // Relaxed, as in `put`.
+                self.hints.fetch_or(self.hint_of(leaf), Relaxed);
             }
         }
     }

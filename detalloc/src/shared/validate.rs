@@ -47,6 +47,7 @@ impl<'r> SharedHeap<'r> {
         let bits = self.free_bits(pool).ok_or(Broken::Shape)?;
         let mut free = 0;
         for (number, leaf) in bits.leaves.iter().enumerate() {
+            // Relaxed, here and below: nobody else is at work, or the caller does not get a promise.
             let word = leaf.load(Relaxed);
             free += word.count_ones() as usize;
             if word & !bits.existing(number) != 0 {

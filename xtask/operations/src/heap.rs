@@ -62,11 +62,13 @@ operations! {
     /// Neither checked nor counted.
     free_unchecked(heap: Heap<'_, Unchecked>, old, _, _) {
         // SAFETY: the caller's promise.
+        // wcet: unreached: what is freed is live
         done(old, unsafe { heap.free(block(old)) }.is_ok())
     }
 
     /// In code that is not `&mut`.
     allocate_local(heap: Local<Heap<'_>>, _, size, align) {
+        // wcet: unreached: nothing allocates within an allocation
         address((&*heap).allocate(layout(size, align)))
     }
 
@@ -88,6 +90,7 @@ operations! {
 
     /// From any thread, without a lock.
     allocate_shared(heap: SharedHeap<'_>, _, size, align) {
+        // wcet: loose: the bound is that of a thread which loses every race that it can lose without starting over
         address(heap.allocate(layout(size, align)))
     }
 

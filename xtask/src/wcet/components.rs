@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::graph::{Block, Path};
+use super::path::{Block, Path};
 
 /// A function's blocks, and what each takes.
 pub struct Ways<'a> {
@@ -18,12 +18,16 @@ pub struct Part<'a> {
     pub among: &'a BTreeSet<u64>,
     /// Where the loop begins.
     pub header: Option<u64>,
+    /// Paths go no further than to where the loop can be left, and where that is at the end of a round, there is none.
+    pub leaving: bool,
 }
 
 impl Ways<'_> {
     /// Where a block leads.
     pub fn next(&self, block: u64, part: &Part<'_>) -> impl Iterator<Item = u64> {
         let next = self.blocks.get(&block).map_or(&[][..], |block| &block.next);
+        let next =
+            if part.leaving && next.iter().any(|next| !part.among.contains(next)) { &[] } else { next };
         next.iter().copied().filter(|next| part.among.contains(next) && part.header != Some(*next))
     }
 
@@ -35,8 +39,12 @@ impl Ways<'_> {
     /// Whether a path may end with this block: by a return, or, in a loop, by the way back or out.
     pub fn ends(&self, block: u64, part: &Part<'_>) -> bool {
         let Some(block) = self.blocks.get(&block) else { return false };
-        let leaves = |next: &u64| !part.among.contains(next) || part.header == Some(*next);
-        block.returns || part.header.is_some() && block.next.iter().any(leaves)
+        let is_back = |next: &u64| part.header == Some(*next);
+        let is_out = |next: &u64| !part.among.contains(next);
+        if part.leaving {
+            return block.next.iter().any(is_out) && !block.next.iter().any(is_back);
+        }
+        block.returns || part.header.is_some() && block.next.iter().any(|next| is_out(next) || is_back(next))
     }
 
     /// The strongly connected components, each behind those that it leads to (Tarjan).

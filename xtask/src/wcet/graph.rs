@@ -5,83 +5,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::components::{Part, Ways};
 use super::image::Image;
 use super::instruction::{Flow, Instruction, Stack};
+use super::known::{is_end, is_exchange};
+use super::path::{Block, Path, Stretch, Worst};
 use super::source::{Exception, Kind, Source};
-
-/// What the longest path of an operation takes, and what stands in the way of saying so.
-#[derive(Clone, Debug, Default)]
-pub struct Worst {
-    /// `None`: it never returns.
-    pub path: Option<Path>,
-    /// The most of the stack that any path takes, in bytes, the calls' own included.
-    pub stack_bytes: i64,
-    /// What must not be, in words.
-    pub problems: BTreeSet<String>,
-    /// What is allowed by exception.
-    pub exceptions: BTreeSet<Exception>,
-    /// Where the blocks of all its functions begin.
-    pub blocks: BTreeSet<u64>,
-}
-
-/// A path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path {
-    /// Its instructions, the operation's return not included.
-    pub instructions: u64,
-    /// How often it reads memory.
-    pub loads: u64,
-    /// How often it writes memory.
-    pub stores: u64,
-    /// How often it does so as one with other processors.
-    pub atomics: u64,
-    /// Where its blocks begin.
-    pub blocks: Vec<u64>,
-}
-
-impl Path {
-    fn add(&mut self, other: &Path) {
-        self.instructions += other.instructions;
-        self.loads += other.loads;
-        self.stores += other.stores;
-        self.atomics += other.atomics;
-        self.blocks.extend(&other.blocks);
-    }
-
-    fn times(&self, rounds: u64) -> Path {
-        Path {
-            instructions: self.instructions * rounds,
-            loads: self.loads * rounds,
-            stores: self.stores * rounds,
-            atomics: self.atomics * rounds,
-            blocks: self.blocks.clone(),
-        }
-    }
-}
-
-/// Instructions without a branch but the last one; or another function, to which a branch leads in place of a call and a return.
-pub struct Block {
-    /// In order.
-    pub instructions: Vec<Instruction>,
-    /// Where it leads, within the function.
-    pub next: Vec<u64>,
-    /// Whether the function may end here.
-    pub returns: bool,
-    /// The branch that leads to another function.
-    pub tail: Option<u64>,
-}
 
 /// Takes functions apart, each once.
 pub struct Analysis<'a> {
     image: &'a mut Image,
     source: &'a Source,
+    /// How many levels the bitmap of a pool has at most.
+    levels: u32,
     known: HashMap<u64, Worst>,
     /// The functions on the way to this one.
     open: Vec<u64>,
 }
 
 impl<'a> Analysis<'a> {
-    /// Of the functions of this program.
-    pub fn new(image: &'a mut Image, source: &'a Source) -> Self {
-        Analysis { image, source, known: HashMap::new(), open: Vec::new() }
+    /// Of the functions of this program, for pools whose bitmap has at most so many levels.
+    pub fn new(image: &'a mut Image, source: &'a Source, levels: u32) -> Self {
+        Analysis { image, source, levels, known: HashMap::new(), open: Vec::new() }
     }
 
     /// The longest path of the function that begins here, with all that it calls.
@@ -96,13 +38,19 @@ impl<'a> Analysis<'a> {
         }
         self.open.push(entry);
         let blocks = self.blocks(entry);
-        worst.blocks = blocks.keys().copied().collect();
         let own: BTreeMap<u64, Option<Path>> =
             blocks.iter().map(|(&start, block)| (start, self.cost(start, block, &mut worst))).collect();
+        worst.blocks.extend(blocks.iter().filter_map(|(&start, block)| {
+            let last = block.instructions.last()?.address;
+            let is_end =
+                block.instructions.iter().any(|one| matches!(one.flow, Flow::Trap)) || own[&start].is_none();
+            Some((start, Stretch { last, function: entry, is_end, next: block.next.clone() }))
+        }));
         worst.stack_bytes += self.depth(entry, &blocks, &mut worst);
         let ways = Ways { blocks: &blocks, own: &own };
         let all = blocks.keys().copied().collect();
-        worst.path = self.longest(&ways, entry, &Part { among: &all, header: None }, &mut worst);
+        worst.path =
+            self.longest(&ways, entry, &Part { among: &all, header: None, leaving: false }, &mut worst);
         self.open.pop();
         self.known.insert(entry, worst.clone());
         worst
@@ -204,6 +152,10 @@ impl<'a> Analysis<'a> {
             return self.call(branch, start, &mut path, worst).then_some(path);
         }
         path.blocks.extend(block.instructions.first().map(|first| first.address));
+        if let Some(deeper) = self.deeper(block) {
+            worst.exceptions.insert(deeper);
+            return None;
+        }
         let mut ends = false;
         for instruction in &block.instructions {
             path.instructions += 1;
@@ -250,6 +202,13 @@ impl<'a> Analysis<'a> {
             }
         }
         (!ends).then_some(path)
+    }
+
+    /// Says why a block is on no path of a pool of so few levels, if it is on none.
+    fn deeper(&self, block: &Block) -> Option<Exception> {
+        let addresses = block.instructions.iter().map(|instruction| instruction.address);
+        let exception = self.source.exception(addresses, Kind::Levels(0))?;
+        matches!(exception.kind, Kind::Levels(levels) if levels > self.levels).then_some(exception)
     }
 
     /// Adds what a call takes. `false`: it does not return.
@@ -332,6 +291,11 @@ impl<'a> Analysis<'a> {
         most
     }
 
+    /// How many leaves a group has at most: one where a word has a bit for each, and a word's bits times as many a level more.
+    fn leaves_of_a_group(&self) -> u64 {
+        self.image.word_bits().saturating_pow(self.levels.saturating_sub(2))
+    }
+
     /// The longest path from a block through these blocks: to a return or, in a loop, to wherever the round ends.
     fn longest(&self, ways: &Ways<'_>, entry: u64, part: &Part<'_>, worst: &mut Worst) -> Option<Path> {
         // Each component behind those that it leads to.
@@ -360,7 +324,8 @@ impl<'a> Analysis<'a> {
         best.remove(&entry).flatten()
     }
 
-    /// All rounds of a loop: the longest way through it, as often as the exception says.
+    /// All rounds of a loop: the longest way through it, as often as the exception says, and the look that
+    /// ends it.
     fn rounds(
         &self,
         ways: &Ways<'_>,
@@ -373,7 +338,7 @@ impl<'a> Analysis<'a> {
         let entered = part.among.iter().filter(|start| !component.contains(start));
         let header = entered.flat_map(|&start| ways.next(start, part)).find(|next| component.contains(next));
         let header = header.or_else(|| component.contains(&entry).then_some(entry))?;
-        let inside = Part { among: component, header: Some(header) };
+        let inside = Part { among: component, header: Some(header), leaving: false };
         // What lies in loops of its own has exceptions of its own.
         let inner: BTreeSet<u64> =
             ways.components(header, &inside).into_iter().filter(|inner| inner.len() > 1).flatten().collect();
@@ -396,47 +361,18 @@ impl<'a> Analysis<'a> {
             worst.problems.insert(format!("{}: a loop", self.place(header)));
             return None;
         };
-        let rounds = if let Kind::Loop(rounds) = exception.kind { rounds } else { 1 };
+        let rounds = match exception.kind {
+            Kind::Loop { rounds, group: false } => rounds,
+            Kind::Loop { rounds, group: true } => rounds.saturating_mul(self.leaves_of_a_group()),
+            _ => 1,
+        };
         worst.exceptions.insert(exception);
-        self.longest(ways, header, &inside, worst).map(|path| path.times(rounds))
+        let mut all = self.longest(ways, header, &inside, worst)?.times(rounds);
+        // Where a round begins with the look whether there is one, and does not end with it, there is one look more.
+        let leaving = Part { leaving: true, ..inside };
+        if let Some(last) = self.longest(ways, header, &leaving, worst) {
+            all.add(&last);
+        }
+        Some(all)
     }
-}
-
-/// Whether a loop is nothing but an exchange: it reads exclusively, writes exclusively, and goes on until nobody came between.
-fn is_exchange(instructions: &[Instruction]) -> bool {
-    const MOST: usize = 8;
-    let of_memory: Vec<_> = instructions.iter().filter(|one| one.loads + one.stores > 0).collect();
-    let calls = instructions.iter().any(|one| matches!(one.flow, Flow::Call(_) | Flow::IndirectCall));
-    instructions.len() <= MOST
-        && !calls
-        && of_memory.len() == 2
-        && of_memory.iter().all(|one| one.exclusive)
-        && of_memory.iter().any(|one| one.loads > 0)
-        && of_memory.iter().any(|one| one.stores > 0)
-}
-
-/// Functions that end the program, or begin to.
-fn is_end(name: &str) -> bool {
-    [
-        "core::panicking",
-        "core::option::unwrap_failed",
-        "core::option::expect_failed",
-        "core::result::unwrap_failed",
-        "core::cell::panic",
-        "core::slice::index",
-        "core::str::slice_error",
-        "std::process::abort",
-        "std::panicking",
-        "std::rt::",
-        "core::fmt",
-        "alloc::fmt",
-        "alloc::alloc::handle_alloc_error",
-        "alloc::raw_vec",
-        "rust_begin_unwind",
-        "__rustc::rust_begin_unwind",
-        "_Unwind_Resume",
-        "abort",
-    ]
-    .iter()
-    .any(|end| name.starts_with(end))
 }

@@ -136,6 +136,11 @@ impl Image {
         if self.architecture == Architecture::X86_64 { 8 } else { 0 }
     }
 
+    /// How many bits a word has.
+    pub fn word_bits(&self) -> u64 {
+        if self.architecture == Architecture::Arm { 32 } else { 64 }
+    }
+
     /// The instruction at an address.
     pub fn instruction(&mut self, address: u64) -> Instruction {
         if let Some(known) = self.decoded.get(&address) {

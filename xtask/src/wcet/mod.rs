@@ -6,19 +6,26 @@
 
 mod arm;
 mod components;
+mod coverage;
 mod graph;
 mod image;
 mod instruction;
+mod kept;
+mod known;
+mod path;
 mod report;
 mod source;
 mod table;
 mod target;
 mod x86;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use graph::Analysis;
 use image::Image;
+use kept::KEPT;
+use path::{Stretch, Worst};
 pub use report::{Report, Row};
 use source::{Kind, Source};
 use target::Target;
@@ -27,14 +34,13 @@ use crate::cli::WcetArgs;
 use crate::demo::rustc_version;
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::number;
 use crate::workspace::Workspace;
 
 /// What the names of operations begin with.
 const PREFIX: &str = "operation_";
 
-/// Where the table is kept, in the workspace.
-const KEPT: &str = "xtask/wcet.json";
+/// How many levels the bitmap of a pool has at least and at most.
+const LEVELS: std::ops::RangeInclusive<u32> = 2..=4;
 
 /// Runs the subcommand.
 ///
@@ -50,29 +56,30 @@ pub fn run(args: &WcetArgs) -> Result<(), Failure> {
         Some(name) => vec![Target::named(name)?],
         None => Target::ALL.to_vec(),
     };
-    let mut report = Report { rustc: rustc_version(&workspace), results: Vec::new() };
+    let mut report = Report { rustc: rustc_version(&workspace), ..Report::default() };
     for target in &targets {
-        if !target.is_installed(&workspace) {
+        if !target.is_installed(&workspace) && !target.install(&workspace) {
             let missing = format!("{}: rustup target add {}", target.name, target.triple);
             if args.target.is_some() {
                 return Err(Failure::CannotRun(missing));
             }
-            eprintln!("Not checked, as its standard library is missing: {missing}");
+            report.not_checked.push(missing);
             continue;
         }
         eprintln!("Building for {} ...", target.name);
         let program = target.build(&workspace)?;
-        let mut rows = rows(&program, target.name, &workspace.root)?;
+        let source = Source::of(&program, &workspace.root)?;
+        let mut found = found(&program, target.name, &source)?;
         if target.runs {
             eprintln!("Measuring on {} ...", target.name);
-            target::measure(&program, &mut rows)?;
+            coverage::measure(&program, &mut found, &source)?;
         }
-        report.results.extend(rows.into_iter().map(|row| row.0));
+        report.results.extend(found.into_iter().map(|found| found.row));
     }
     json.show(&report, |colours| table::tables(&report, colours))?;
     let kept = workspace.root.join(KEPT);
     if args.update {
-        return keep(&kept, &report);
+        return kept::keep(&kept, &report);
     }
     let mut wrong: Vec<String> = report
         .results
@@ -80,12 +87,20 @@ pub fn run(args: &WcetArgs) -> Result<(), Failure> {
         .filter(|row| !row.ok)
         .map(|row| format!("{} on {}: {}", row.operation, row.target, row.why.join(", ")))
         .collect();
-    wrong.extend(differences(&kept, &report)?);
+    wrong.extend(kept::differences(&kept, &report)?);
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Check(wrong.join("; "))) }
 }
 
-/// A row, and where the blocks of its operation begin.
-type Found = (Row, Vec<u64>);
+/// A row, and what is measured for it.
+struct Found {
+    row: Row,
+    /// Where its operation begins.
+    entry: u64,
+    /// The levels that it is for.
+    levels: u32,
+    /// All blocks of its operation, those of deeper pools included.
+    blocks: BTreeMap<u64, Stretch>,
+}
 
 /// Takes every operation of a program apart: all functions whose names begin with `operation_`. `root` is where the lines of its
 /// source are looked for.
@@ -94,136 +109,83 @@ type Found = (Row, Vec<u64>);
 ///
 /// [`Failure::CannotRun`] if and only if the program cannot be read or has no operations.
 pub fn take_apart(program: &Path, target: &str, root: &Path) -> Result<Vec<Row>, Failure> {
-    Ok(rows(program, target, root)?.into_iter().map(|(row, _)| row).collect())
+    let source = Source::of(program, root)?;
+    Ok(found(program, target, &source)?.into_iter().map(|found| found.row).collect())
 }
 
-/// As [`take_apart`].
-fn rows(program: &Path, target: &str, root: &Path) -> Result<Vec<Found>, Failure> {
+/// As [`take_apart`]. An operation whose longest path depends on how many levels the bitmap of a pool has gets a row for each number
+/// of them.
+fn found(program: &Path, target: &str, source: &Source) -> Result<Vec<Found>, Failure> {
     let operations = Image::named(program, PREFIX)?;
     if operations.is_empty() {
         return Err(Failure::file(program, "there are no operations in it"));
     }
+    let mut of_levels: BTreeMap<u32, BTreeMap<&str, Worst>> = BTreeMap::new();
     let mut image = Image::read(program)?;
-    let source = Source::of(program, root)?;
-    let mut analysis = Analysis::new(&mut image, &source);
-    Ok(operations
-        .into_iter()
-        .map(|(operation, entry)| {
-            let worst = analysis.worst(entry);
-            let mut why: Vec<String> = worst.problems.into_iter().collect();
-            if worst.path.is_none() {
-                why.push("it never returns".to_owned());
-            }
-            let path = worst.path.unwrap_or_default();
-            let mut lines: Vec<String> = path
-                .blocks
-                .iter()
-                .flat_map(|block| source.lines(*block))
-                .map(|(file, line)| format!("{file}:{line}"))
-                .collect();
-            lines.sort_unstable();
-            lines.dedup();
-            let row = Row {
-                target: target.to_owned(),
-                operation,
-                instructions: path.instructions.saturating_sub(1),
-                loads: path.loads,
-                stores: path.stores,
-                atomics: path.atomics,
-                stack_bytes: u64::try_from(worst.stack_bytes).unwrap_or(0),
-                measured_max: None,
-                covered: None,
-                lines,
-                annotations: worst.exceptions.iter().map(describe).collect(),
-                ok: why.is_empty(),
-                why,
-            };
-            (row, worst.blocks.into_iter().collect())
-        })
-        .collect())
+    for levels in LEVELS {
+        let mut analysis = Analysis::new(&mut image, source, levels);
+        let worst = operations.iter().map(|(name, entry)| (name.as_str(), analysis.worst(*entry)));
+        of_levels.insert(levels, worst.collect());
+    }
+    let mut found = Vec::new();
+    for (operation, &entry) in &operations {
+        let deepest = &of_levels[LEVELS.end()][operation.as_str()];
+        let is_of_groups =
+            |exception: &source::Exception| matches!(exception.kind, Kind::Loop { group: true, .. });
+        let depends = deepest.exceptions.iter().any(is_of_groups);
+        for levels in LEVELS.filter(|levels| depends || levels == LEVELS.end()) {
+            let worst = &of_levels[&levels][operation.as_str()];
+            let mut row = row(worst, source);
+            target.clone_into(&mut row.target);
+            row.operation.clone_from(operation);
+            row.pool_blocks = depends.then(|| image.word_bits().saturating_pow(levels));
+            found.push(Found { row, entry, levels, blocks: deepest.blocks.clone() });
+        }
+    }
+    Ok(found)
+}
+
+/// What is said of an operation, but for its name.
+fn row(worst: &Worst, source: &Source) -> Row {
+    let mut why: Vec<String> = worst.problems.iter().cloned().collect();
+    if worst.path.is_none() {
+        why.push("it never returns".to_owned());
+    }
+    let path = worst.path.clone().unwrap_or_default();
+    let blocks = path.blocks.iter().flat_map(|block| source.lines(*block));
+    let mut lines: Vec<String> = blocks.map(|(file, line)| format!("{file}:{line}")).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    Row {
+        instructions: path.instructions.saturating_sub(1),
+        loads: path.loads,
+        stores: path.stores,
+        atomics: path.atomics,
+        stack_bytes: u64::try_from(worst.stack_bytes).unwrap_or(0),
+        lines,
+        annotations: worst.exceptions.iter().map(describe).collect(),
+        ok: why.is_empty(),
+        why,
+        ..Row::default()
+    }
 }
 
 fn describe(exception: &source::Exception) -> String {
     let (file, line) = &exception.line;
     let what = match exception.kind {
-        Kind::Loop(rounds) => format!("at most {rounds} rounds"),
+        Kind::Loop { rounds, group: false } => format!("at most {rounds} rounds"),
+        Kind::Loop { rounds: 1, group: true } => "a round for each leaf of a group".to_owned(),
+        Kind::Loop { rounds, group: true } => format!("at most {rounds} rounds for each leaf of a group"),
         Kind::Retry => "as often as others interfere".to_owned(),
         Kind::Call => "a call that is not taken apart".to_owned(),
         Kind::Indirect => "an indirect jump or call".to_owned(),
         Kind::Division => "a division".to_owned(),
         Kind::System => "a system call".to_owned(),
         Kind::End => "the end of the program".to_owned(),
+        Kind::Levels(levels) => format!("only in pools of {levels} levels or more"),
+        Kind::Unreached => "no run comes here".to_owned(),
+        Kind::Loose => "no run comes near the bound".to_owned(),
     };
     let at = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
     format!("{at}: {what}: {}", exception.reason)
-}
-
-/// Writes the table that is kept: what was found on each target, a line an operation.
-fn keep(path: &Path, report: &Report) -> Result<(), Failure> {
-    let mut kept = kept(path)?.unwrap_or_default();
-    kept.rustc.clone_from(&report.rustc);
-    kept.results.retain(|old| !report.results.iter().any(|row| row.target == old.target));
-    kept.results.extend(report.results.iter().map(kept_of));
-    kept.results.sort_by(|one, other| (&one.target, &one.operation).cmp(&(&other.target, &other.operation)));
-    let rows: Result<Vec<String>, _> = kept.results.iter().map(serde_json::to_string).collect();
-    let rows = rows.map_err(|error| Failure::CannotRun(format!("JSON: {error}")))?.join(",\n");
-    let text = format!("{{\"rustc\": {:?}, \"results\": [\n{rows}\n]}}\n", kept.rustc);
-    std::fs::write(path, text).map_err(|error| Failure::file(path, error))
-}
-
-/// What is kept of a row: source lines move with every edit of a file, and what was measured is a check and no bound.
-fn kept_of(row: &Row) -> Row {
-    let annotations = row.annotations.iter().map(|annotation| {
-        let (at, rest) = annotation.split_once(": ").unwrap_or_default();
-        format!("{}: {rest}", at.split(':').next().unwrap_or_default())
-    });
-    Row {
-        lines: Vec::new(),
-        annotations: annotations.collect(),
-        measured_max: None,
-        covered: None,
-        ..row.clone()
-    }
-}
-
-fn kept(path: &Path) -> Result<Option<Report>, Failure> {
-    match std::fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Failure::file(path, error)),
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| Failure::file(path, error)),
-    }
-}
-
-/// What is not as the kept table says. Another compiler makes other code, and is not compared.
-fn differences(path: &Path, report: &Report) -> Result<Vec<String>, Failure> {
-    let Some(kept) = kept(path)? else {
-        return Ok(vec![format!("{KEPT} is missing: write it with --update")]);
-    };
-    if kept.rustc != report.rustc {
-        eprintln!("Not compared with {KEPT}, which was made with {}.", kept.rustc);
-        return Ok(Vec::new());
-    }
-    let mut different = Vec::new();
-    for row in &report.results {
-        let of = |old: &&Row| (&old.target, &old.operation) == (&row.target, &row.operation);
-        match kept.results.iter().find(of) {
-            None => different.push(format!("{} on {} is not in {KEPT}", row.operation, row.target)),
-            Some(old) if *old != kept_of(row) => different.push(format!(
-                "{} on {}: {} instructions and {} bytes of stack, and {KEPT} says {} and {}: if that is meant, --update it",
-                row.operation, row.target, row.instructions, row.stack_bytes, old.instructions, old.stack_bytes
-            )),
-            Some(_) => {}
-        }
-    }
-    Ok(different)
-}
-
-/// How much longer the longest path may be than the longest that ran.
-const MOST_RATIO: f64 = 1.10;
-
-/// Whether the bound is tight. Where there are exceptions, loops above all, it counts as if the worst of everything came together;
-/// there the ratio is only shown.
-fn is_tight(row: &Row) -> bool {
-    let tight = |most| number::real(row.instructions) <= number::real(most) * MOST_RATIO;
-    !row.annotations.is_empty() || row.measured_max.is_none_or(tight)
 }

@@ -18,6 +18,19 @@ pub fn tables(report: &Report, colours: bool) -> String {
         report.results.iter().flat_map(|row| &row.annotations).map(String::as_str).collect();
     annotations.sort_unstable();
     annotations.dedup();
+    for row in &report.results {
+        let row_name = name(row);
+        for block in &row.uncovered {
+            text += &format!("Did not run in {row_name} on {}: {block}\n", row.target);
+        }
+        if let (Some(loose), Some(most)) = (&row.loose, row.measured_max) {
+            let ratio = number::real(row.instructions) / number::real(most.max(1));
+            text += &format!("{row_name} on {}: {ratio:.2} times what was measured: {loose}\n", row.target);
+        }
+    }
+    for missing in &report.not_checked {
+        text += &format!("Not checked, as its standard library is missing: {missing}\n");
+    }
     text += "Exceptions, which the source states and explains\n";
     for annotation in annotations {
         text += &format!("  {annotation}\n");
@@ -32,6 +45,14 @@ pub fn tables(report: &Report, colours: bool) -> String {
     text
 }
 
+/// The operation, and the pools that the row is for.
+fn name(row: &Row) -> String {
+    match row.pool_blocks {
+        Some(blocks) => format!("{}, up to {blocks} blocks a pool", row.operation),
+        None => row.operation.clone(),
+    }
+}
+
 fn table(rows: &[&Row], colours: bool) -> Table {
     let mut table = Table::new();
     table
@@ -44,7 +65,7 @@ fn table(rows: &[&Row], colours: bool) -> Table {
         "instructions",
         "measured",
         "ratio",
-        "blocks run",
+        "blocks run + elsewhere + unreachable",
         "loads",
         "stores",
         "atomics",
@@ -56,7 +77,9 @@ fn table(rows: &[&Row], colours: bool) -> Table {
         let ratio = row.measured_max.map_or_else(String::new, |most| {
             format!("{:.2}", number::real(row.instructions) / number::real(most.max(1)))
         });
-        let covered = row.covered.map_or_else(String::new, |(ran, all)| format!("{ran} of {all}"));
+        let covered = row.covered.map_or_else(String::new, |(ran, all)| {
+            format!("{ran} + {} + {} of {all}", row.elsewhere, row.unreached)
+        });
         let verdict = match (row.ok, row.annotations.is_empty()) {
             (true, true) => "proved".to_owned(),
             (true, false) => "with exceptions".to_owned(),
@@ -65,7 +88,7 @@ fn table(rows: &[&Row], colours: bool) -> Table {
         let verdict = Cell::new(verdict);
         let verdict = if colours && !row.ok { verdict.fg(Color::Red) } else { verdict };
         table.add_row([
-            Cell::new(&row.operation),
+            Cell::new(name(row)),
             right(row.instructions.to_string()),
             right(measured),
             right(ratio),

@@ -3,11 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use serde::Deserialize;
-
-use super::{Found, is_tight};
 use crate::failure::Failure;
-use crate::number;
 use crate::workspace::Workspace;
 
 /// One kind of processor.
@@ -43,14 +39,21 @@ impl Target {
             audio: true,
             runs: HERE,
         },
+        // Linked by the compiler's own linker against a C library that comes with the target: no other tool is needed.
         Target {
             name: "aarch64-lse",
-            triple: "aarch64-unknown-none",
-            flags: "-C target-feature=+lse",
-            audio: false,
+            triple: "aarch64-unknown-linux-musl",
+            flags: "-C linker=rust-lld -C relocation-model=static -C target-feature=+lse",
+            audio: true,
             runs: false,
         },
-        Target { name: "aarch64", triple: "aarch64-unknown-none", flags: "", audio: false, runs: false },
+        Target {
+            name: "aarch64",
+            triple: "aarch64-unknown-linux-musl",
+            flags: "-C linker=rust-lld -C relocation-model=static -C target-feature=-lse,-outline-atomics",
+            audio: true,
+            runs: false,
+        },
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
@@ -79,6 +82,13 @@ impl Target {
             .output();
         let folder = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
         folder.is_some_and(|folder| PathBuf::from(folder).is_dir())
+    }
+
+    /// Asks rustup for it: whether there is one then.
+    pub fn install(&self, workspace: &Workspace) -> bool {
+        let mut rustup = Command::new("rustup");
+        rustup.args(["target", "add", self.triple]).current_dir(&workspace.root).stdin(Stdio::null());
+        rustup.status().is_ok_and(|status| status.success()) && self.is_installed(workspace)
     }
 
     /// Builds the program.
@@ -118,61 +128,4 @@ impl Target {
             Err(error) => Err(Failure::CannotRun(format!("cargo: {error}"))),
         }
     }
-}
-
-/// What the program says of an operation that it has run.
-#[derive(Deserialize)]
-struct Measured {
-    operation: String,
-    instructions: u64,
-    /// Stretches that ran, from the first to the last instruction, as distances from the operation of the name `allocate`.
-    ran: Vec<(i64, i64)>,
-}
-
-/// Runs the program and adds what it measures.
-///
-/// # Errors
-///
-/// [`Failure::CannotRun`] if and only if it does not run.
-pub fn measure(program: &std::path::Path, rows: &mut [Found]) -> Result<(), Failure> {
-    let output = Command::new(program)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::file(program, error))?;
-    if !output.status.success() {
-        return Err(Failure::file(program, format!("could not measure: {}", output.status)));
-    }
-    let measured: Vec<Measured> =
-        serde_json::from_slice(&output.stdout).map_err(|error| Failure::file(program, error))?;
-    let entries = super::Image::named(program, super::PREFIX)?;
-    let base = entries.get("allocate").copied().unwrap_or_default();
-    for (row, blocks) in rows {
-        let Some(measured) = measured.iter().find(|measured| measured.operation == row.operation) else {
-            row.ok = false;
-            row.why.push("it was not measured".to_owned());
-            continue;
-        };
-        row.measured_max = Some(measured.instructions);
-        let ran = |block: &u64| {
-            let at = block.wrapping_sub(base).cast_signed();
-            measured.ran.iter().any(|&(first, last)| first <= at && at <= last)
-        };
-        row.covered = Some((
-            number::length(blocks.iter().filter(|block| ran(block)).count()),
-            number::length(blocks.len()),
-        ));
-        if measured.instructions > row.instructions {
-            row.ok = false;
-            row.why.push(format!(
-                "{} instructions were measured, more than the longest path",
-                measured.instructions
-            ));
-        }
-        if !is_tight(row) {
-            row.ok = false;
-            row.why.push("the longest path is more than 1.10 times what was measured".to_owned());
-        }
-    }
-    Ok(())
 }

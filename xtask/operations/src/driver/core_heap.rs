@@ -7,43 +7,53 @@ use detalloc::{Borrow, Config, Heap, Local, PoolConfig, RemoteFree, SharedHeap, 
 /// Pools of up to 4096 blocks, which the bounds are for, and classes that borrow from each other.
 fn configurations() -> Vec<Config> {
     let pools = |pools: &[PoolConfig]| Config::new(pools).expect("pools that are possible");
-    let some = [(16, 8), (64, 64), (96, 65), (256, 7), (4096, 3)]
+    let some = [(16, 8), (64, 64), (96, 65), (256, 7), (4096, 3), (16_384, 2)]
         .map(|(bytes, blocks)| PoolConfig::new(bytes, blocks));
     vec![
         pools(&[PoolConfig::new(64, 16)]),
         pools(&some),
         pools(&some).with_borrow(Borrow::Never),
+        pools(&[PoolConfig::new(64, 16), PoolConfig::new(96, 16)]),
         pools(&[PoolConfig::new(48, 4096), PoolConfig::new(64, 4096)]),
     ]
 }
 
-/// Pools of more levels: there frees take the longest way, and allocations take longer than the bounds say.
-fn deep() -> [Config; 2] {
-    [&[PoolConfig::new(16, 5_000), PoolConfig::new(80, 300)][..], &[PoolConfig::new(16, 300_000)]]
-        .map(|pools| Config::new(pools).expect("pools that are possible"))
+/// Pools of three and of four levels.
+fn deep() -> [(u32, Config); 2] {
+    [(3, &[PoolConfig::new(16, 5_000), PoolConfig::new(80, 300)][..]), (4, &[PoolConfig::new(16, 300_000)])]
+        .map(|(levels, pools)| (levels, Config::new(pools).expect("pools that are possible")))
 }
 
 pub fn all(driver: &mut Driver) {
-    for config in deep() {
-        checked(driver, &config, true);
-        without_checks(driver, &config, true);
+    for (levels, config) in deep() {
+        driver.levels = levels;
+        checked(driver, &config);
+        without_checks(driver, &config);
     }
+    driver.levels = 2;
     for config in configurations() {
-        checked(driver, &config, false);
-        adopted(driver, &config);
-        without_checks(driver, &config, false);
+        checked(driver, &config);
+        without_checks(driver, &config);
         shared(driver, &config);
     }
+    // As many pools as there can be.
+    let sizes = (16..512).step_by(16).chain((512..1024).step_by(32)).chain((1024..=2048).step_by(64));
+    let pools: Vec<_> = sizes.take(64).map(|bytes| PoolConfig::new(bytes, 2)).collect();
+    shared(driver, &Config::new(&pools).expect("pools that are possible"));
 }
 
 /// A request that may be too large, too strict, or for nothing.
 fn request(driver: &mut Driver, config: &Config) -> (usize, usize) {
-    let largest = config.pools().last().map_or(0, |pool| pool.block_bytes);
+    let pools = config.pools();
+    let largest = pools.last().map_or(0, |pool| pool.block_bytes);
     let size = match driver.below(8) {
         0 => 0,
         1 => largest + 1 + driver.below(largest),
         2 => usize::MAX / 4,
-        _ => 1 + driver.below(largest),
+        _ => {
+            let pool = pools[driver.below(pools.len())];
+            1 + driver.below(pool.block_bytes)
+        }
     };
     (size, 1 << if driver.below(4) == 0 { driver.below(14) } else { driver.below(5) })
 }
@@ -59,7 +69,7 @@ fn wrong(driver: &mut Driver, block: *mut u8, elsewhere: &mut u8) -> *mut u8 {
     }
 }
 
-fn checked(driver: &mut Driver, config: &Config, is_deep: bool) {
+fn checked(driver: &mut Driver, config: &Config) {
     let mut region = vec![MaybeUninit::uninit(); config.bytes_needed()];
     let mut heap = Heap::new(&mut region, config).expect("enough memory");
     let mut remote = heap.remote();
@@ -74,8 +84,6 @@ fn checked(driver: &mut Driver, config: &Config, is_deep: bool) {
             let (size, align) = request(driver, config);
             step!(driver, heap::room, heap, ptr::null_mut(), size, align);
             let block = match driver.below(3) {
-                // SAFETY: the heap, and a layout.
-                _ if is_deep => unsafe { crate::heap::allocate(heap.cast(), ptr::null_mut(), size, align) },
                 0 => step!(driver, heap::allocate_ready, heap, ptr::null_mut(), size, align),
                 _ => step!(driver, heap::allocate, heap, ptr::null_mut(), size, align),
             };
@@ -103,7 +111,7 @@ fn checked(driver: &mut Driver, config: &Config, is_deep: bool) {
                 }
             }
         }
-        if driver.below(200) == 0 && !is_deep {
+        if driver.below(200) == 0 {
             step!(driver, heap::adopt, heap);
         }
         if gone.len() > 500 {
@@ -112,47 +120,7 @@ fn checked(driver: &mut Driver, config: &Config, is_deep: bool) {
     }
 }
 
-/// Everything in use, then much of it on its way home, and adopted by a callback or by an allocation that finds nothing else.
-fn adopted(driver: &mut Driver, config: &Config) {
-    for by_allocation in [false, true] {
-        let mut region = vec![MaybeUninit::uninit(); config.bytes_needed()];
-        let mut heap = Heap::new(&mut region, config).expect("enough memory");
-        let remote = heap.remote();
-        let mut blocks = Vec::new();
-        for pool in config.pools() {
-            let size = pool.block_bytes;
-            let layout = core::alloc::Layout::from_size_align(size, 1).expect("a size");
-            while let Ok(block) = detalloc::Allocate::allocate(&mut heap, layout) {
-                blocks.push((block, size));
-            }
-        }
-        for few in [false, true] {
-            for (n, (block, _)) in blocks.iter().enumerate() {
-                if !few || n % 67 == 0 {
-                    // SAFETY: a live block, freed once: what was freed before has been allocated again, below.
-                    let _ = unsafe { remote.free(*block) };
-                }
-            }
-            let heap: *mut Heap<'_> = &raw mut heap;
-            if !by_allocation {
-                (0..4).for_each(|_| _ = step!(driver, heap::adopt, heap));
-            }
-            blocks.clear();
-            for pool in config.pools() {
-                loop {
-                    let block = step!(driver, heap::allocate, heap, ptr::null_mut(), pool.block_bytes, 1);
-                    let Some(block) = ptr::NonNull::new(block) else { break };
-                    blocks.push((block, pool.block_bytes));
-                    if blocks.len() > 20_000 {
-                        return;
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn without_checks(driver: &mut Driver, config: &Config, is_deep: bool) {
+fn without_checks(driver: &mut Driver, config: &Config) {
     let mut region = vec![MaybeUninit::uninit(); config.bytes_needed()];
     // SAFETY: below, what is freed is live.
     let mut heap = unsafe { Heap::unchecked(&mut region, config) }.expect("enough memory");
@@ -164,13 +132,8 @@ fn without_checks(driver: &mut Driver, config: &Config, is_deep: bool) {
     for round in 0..4_000 {
         if (round / 1_000 % 2 == 0) == (driver.below(10) > 0) {
             let (size, align) = request(driver, config);
-            let block = if is_deep {
-                // SAFETY: the heap, and a layout.
-                unsafe { crate::heap::allocate_unchecked(heap.cast(), ptr::null_mut(), size, align) }
-            } else {
-                step!(driver, heap::allocate_local, local, ptr::null_mut(), size, align);
-                step!(driver, heap::allocate_unchecked, heap, ptr::null_mut(), size, align)
-            };
+            step!(driver, heap::allocate_local, local, ptr::null_mut(), size, align);
+            let block = step!(driver, heap::allocate_unchecked, heap, ptr::null_mut(), size, align);
             live.extend(ptr::NonNull::new(block));
         } else if !live.is_empty() {
             let block = live.swap_remove(driver.below(live.len()));

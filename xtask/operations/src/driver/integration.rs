@@ -13,9 +13,17 @@ use detalloc_audio::{
 use std::sync::Arc;
 
 /// A place for any handle.
-type Place = MaybeUninit<[u64; 16]>;
+pub type Place = MaybeUninit<[u64; 16]>;
 
-fn budget() -> AudioBudget {
+/// A handle where operations find it.
+pub fn placed<T>(handle: T) -> Place {
+    let mut place = Place::uninit();
+    // SAFETY: it is large enough for any handle.
+    unsafe { place.as_mut_ptr().cast::<T>().write(handle) };
+    place
+}
+
+pub fn budget() -> AudioBudget {
     AudioBudget::new(48_000.0, 64)
         .objects::<Voice>(40)
         .objects::<Owner>(40)
@@ -26,27 +34,26 @@ fn budget() -> AudioBudget {
         .foreign(4)
 }
 
-fn heap(budget: &AudioBudget) -> RtHeap {
+pub fn heap(budget: &AudioBudget) -> RtHeap {
     let mut heap = RtHeap::reaped_by_task();
     heap.reconfigure(budget).expect("enough memory");
     heap
 }
 
 /// The scope of a callback, as operations take it.
-fn scope<'s>(rt: &Rt<'s>) -> *mut Rt<'s> {
+pub fn scope<'s>(rt: &Rt<'s>) -> *mut Rt<'s> {
     ptr::from_ref(rt).cast_mut()
 }
 
-fn nothing() -> *mut () {
+pub fn nothing() -> *mut () {
     ptr::dangling_mut()
 }
 
-fn owner() -> Owner {
+pub fn owner() -> Owner {
     Owner(Arc::new(1))
 }
 
 pub fn all(driver: &mut Driver) {
-    entering(driver);
     boxes(driver);
     foreign(driver);
     vectors(driver);
@@ -55,20 +62,27 @@ pub fn all(driver: &mut Driver) {
     topped_up(driver);
 }
 
-/// As many regions as can be added, all of them exhausted, and then with blocks on their way home to all of them.
+/// As many regions as can be added, all of them exhausted, by borrowing too, and then with blocks on their way home to all of them.
 fn topped_up(driver: &mut Driver) {
-    let mut heap = heap(&AudioBudget::new(48_000.0, 64).objects::<Voice>(2).top_up(64 << 20));
+    let budget = AudioBudget::new(48_000.0, 64).objects::<Voice>(2).objects::<[u64; 20]>(2);
+    let mut heap = heap(&budget.top_up(64 << 20));
     let mut place = Place::uninit();
-    let at = |place: &mut Place| ptr::from_mut(place).cast::<u8>();
-    let mut live = Vec::new();
+    let place = place.as_mut_ptr().cast::<u8>();
+    let (mut live, mut larger) = (Vec::new(), Vec::new());
     for round in 0..14 {
         heap.enter(|rt| {
-            while let Ok(voice) = rt.boxed([0_u64; 8]) {
-                live.push(voice);
+            if round % 2 == 0 {
+                larger.extend(core::iter::from_fn(|| rt.boxed([0_u64; 20]).ok()));
+            }
+            while !step!(driver, audio::boxed, scope(rt), place, 0, 0).is_null() {
+                // SAFETY: what was made, once.
+                live.push(unsafe { place.cast::<RtBox<Voice>>().read() });
             }
             step!(driver, audio::pressure, scope(rt), ptr::null_mut(), 64, 8);
-            if step!(driver, audio::boxed, scope(rt), at(&mut place), 0, 0) == at(&mut place) {
-                step!(driver, audio::drop_plain, nothing(), at(&mut place), 0, 0);
+            step!(driver, audio::vec, scope(rt), place, 100_000, 0);
+            if let Some(voice) = live.pop() {
+                let mut voice = placed(voice);
+                step!(driver, audio::drop_plain, nothing(), voice.as_mut_ptr().cast(), 0, 0);
             }
         });
         ReapTask.run();
@@ -76,20 +90,6 @@ fn topped_up(driver: &mut Driver) {
             live.clear();
         }
     }
-}
-
-/// With and without memory, beside other callbacks, and with blocks that come home.
-fn entering(driver: &mut Driver) {
-    let mut empty = RtHeap::new();
-    step!(driver, audio::enter_and_leave, &raw mut empty);
-    let mut heap = heap(&budget().objects::<[u64; 3]>(4_000).top_up(1 << 20));
-    step!(driver, audio::enter_and_leave, &raw mut heap);
-    let blocks: Vec<_> = heap.enter(|rt| (0..4_000).map_while(|n| rt.boxed([n; 3]).ok()).collect());
-    drop(blocks);
-    (0..20).for_each(|_| _ = step!(driver, audio::enter_and_leave, &raw mut heap));
-    // Nested, which is refused.
-    let mut other = self::heap(&budget());
-    other.enter(|_| _ = step!(driver, audio::enter_and_leave, &raw mut heap));
 }
 
 fn boxes(driver: &mut Driver) {
@@ -226,6 +226,7 @@ fn vectors(driver: &mut Driver) {
         for size in [0, 1_000, usize::MAX / 2] {
             step!(driver, audio::scratch, scope(rt), ptr::null_mut(), size, 0);
         }
+        driver.unbounded(|driver| step!(driver, audio::scratch, scope(rt), ptr::null_mut(), 50, 0));
         let mut live = Vec::new();
         loop {
             for (size, align) in [(64, 8), (8, 8), (1 << 20, 1), (0, 1), (64, 8192)] {
