@@ -1,30 +1,26 @@
 //! A value in a block of its own that several handles share.
 
+mod handles;
+
 use crate::{
     shared::Shared,
     widen::{Handle, Origin},
 };
-use core::{
-    fmt,
-    marker::PhantomData,
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::NonNull,
-    sync::atomic::{AtomicUsize, Ordering, fence},
-};
+use core::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
+use handles::Handles;
 
-/// The count lies in front of the value, so that the block begins with it.
+/// The number of handles lies in front of the value, so that the block begins with it.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Counted<T: ?Sized> {
-    count: AtomicUsize,
+    handles: Handles,
     value: T,
 }
 
 impl<T> Counted<T> {
     /// A value that one handle has.
     pub(crate) fn new(value: T) -> Self {
-        Self { count: AtomicUsize::new(1), value }
+        Self { handles: Handles::one(), value }
     }
 }
 
@@ -68,7 +64,7 @@ impl<T: ?Sized> RtArc<T> {
     /// How many handles there are. Others may come and go meanwhile.
     #[must_use]
     pub fn strong_count(this: &Self) -> usize {
-        this.counted().count.load(Ordering::Relaxed)
+        this.counted().handles.get()
     }
 
     /// Whether both are handles of the same value.
@@ -80,8 +76,7 @@ impl<T: ?Sized> RtArc<T> {
     /// The value, if this is the only handle.
     #[inline]
     pub fn get_mut(this: &mut Self) -> Option<&mut T> {
-        // Acquire: what other handles did to the value happened before they went.
-        if this.counted().count.load(Ordering::Acquire) == 1 {
+        if this.counted().handles.is_one() {
             // SAFETY: (A3) this is the only handle, borrowed exclusively, and there is no other way to another one.
             Some(unsafe { &mut (*this.inner.as_ptr()).value })
         } else {
@@ -100,8 +95,7 @@ impl<T: ?Sized> Clone for RtArc<T> {
     /// Another handle. Ends the program at `isize::MAX` handles, which only forgetting them can bring about.
     #[inline]
     fn clone(&self) -> Self {
-        // Relaxed: who has a handle can give another one away only by means of its own.
-        if self.counted().count.fetch_add(1, Ordering::Relaxed) > usize::MAX / 2 {
+        if !self.counted().handles.add() {
             // wcet: end: there are more handles than addresses
             std::process::abort();
         }
@@ -112,9 +106,7 @@ impl<T: ?Sized> Clone for RtArc<T> {
 impl<T: ?Sized> Drop for RtArc<T> {
     #[inline]
     fn drop(&mut self) {
-        // Release: what this handle did to the value happens before the last one destroys it.
-        if self.counted().count.fetch_sub(1, Ordering::Release) == 1 {
-            fence(Ordering::Acquire);
+        if self.counted().handles.leave() {
             // SAFETY: (A1, A3, A5) this was the last handle.
             unsafe { Shared::drop(self.shared, self.inner) };
         }

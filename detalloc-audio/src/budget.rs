@@ -2,8 +2,8 @@
 
 use crate::{
     arc::Counted,
-    foreign::Leaving,
     instance::{Plan, SCRATCH_ALIGN_BYTES},
+    leaving::Leaving,
     map::{Table, table_layout},
     pressure::LowWater,
     queue::queue_layout,

@@ -1,13 +1,15 @@
 //! basedrop's collector, drained by the reaper.
 
-use crate::reaper::{self, Chore, Membership, destroy};
+use crate::{
+    closed::Closed,
+    reaper::{self, Chore, Membership, destroy},
+};
 use basedrop::{Collector, Handle, Owned};
 use core::{
     fmt,
     marker::PhantomData,
     mem::ManuallyDrop,
     ops::{Deref, DerefMut},
-    sync::atomic::{AtomicBool, Ordering},
 };
 use std::{io, sync::Arc};
 
@@ -27,7 +29,7 @@ use std::{io, sync::Arc};
 /// ```
 pub struct Collected {
     handle: Handle,
-    abandoned: Arc<AtomicBool>,
+    abandoned: Arc<Closed>,
     _membership: Membership,
 }
 
@@ -45,7 +47,7 @@ impl Collected {
     /// # Errors
     /// As [`Collected::new`]. The collector is leaked then, as basedrop does.
     pub fn drain(collector: Collector) -> io::Result<Self> {
-        let abandoned = Arc::<AtomicBool>::default();
+        let abandoned = Arc::<Closed>::default();
         let handle = collector.handle();
         let chore = Collect { collector: Some(collector), abandoned: Arc::clone(&abandoned) };
         Ok(Self { handle, abandoned, _membership: reaper::add(Box::new(chore))? })
@@ -66,7 +68,7 @@ impl Collected {
 
 impl Drop for Collected {
     fn drop(&mut self) {
-        self.abandoned.store(true, Ordering::Release);
+        self.abandoned.close();
     }
 }
 
@@ -146,14 +148,14 @@ impl<T> Drop for Quiet<T> {
 struct Collect {
     /// `None`: freed.
     collector: Option<Collector>,
-    abandoned: Arc<AtomicBool>,
+    abandoned: Arc<Closed>,
 }
 
 impl Chore for Collect {
     fn look(&mut self) -> bool {
         let Some(mut collector) = self.collector.take() else { return true };
         // Before the look, so that nothing that was dropped before is missed.
-        let abandoned = self.abandoned.load(Ordering::Acquire);
+        let abandoned = self.abandoned.is_closed();
         let mut more = true;
         while more {
             more = false;

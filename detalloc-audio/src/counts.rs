@@ -1,8 +1,11 @@
 //! What a callback counts, beside what the pools count themselves: plain loads and stores by the owner, read by anyone.
+//!
+//! Orderings: Relaxed is enough. One owner comes after the other, so no count is lost; who reads sees a count that was true, and
+//! never one that is smaller than the last. Counts say nothing about each other. `tests/loom_counts.rs` explores this.
 
-use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use crate::sync::{AtomicUsize, Ordering::Relaxed};
 
-/// A count that one thread at a time counts up and every thread may read.
+/// A count that one thread at a time counts up and every thread may read; Relaxed for the reason above.
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicUsize);
 

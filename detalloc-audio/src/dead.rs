@@ -51,15 +51,17 @@ impl Dead {
         self.0.swap(block, Ordering::Release);
     }
 
-    /// Whether none wait.
+    /// Whether none wait. Final once nobody adds any more, for a thread that knows that.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.load(Ordering::Acquire).is_null()
+        // Relaxed: nothing is reached by it.
+        self.0.load(Ordering::Relaxed).is_null()
     }
 
     /// Takes all of them: the first, or null.
     #[must_use]
     pub fn take(&self) -> *mut Link {
+        // Acquire: the links of the whole list are seen.
         self.0.swap(ptr::null_mut(), Ordering::Acquire)
     }
 }

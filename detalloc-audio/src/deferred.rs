@@ -1,21 +1,22 @@
 //! Drops that happen elsewhere: what the callback hands to the reaper.
 
+use crate::sync::Ring;
 use core::{
     mem::MaybeUninit,
     ptr::{self, NonNull},
 };
 use ringbuf::{
-    Cons, Prod, SharedRb,
+    Cons, Prod,
     storage::Storage,
     traits::{Consumer, Producer},
 };
 use std::sync::Arc;
 
 /// The near end of a lane. It keeps no copy of the other side's index: looking takes fewer instructions than keeping.
-pub(crate) type LaneIn<T> = Prod<Arc<SharedRb<Places<T>>>>;
+pub(crate) type LaneIn<T> = Prod<Arc<Ring<Places<T>>>>;
 
 /// The far end of a lane.
-pub(crate) type LaneOut<T> = Cons<Arc<SharedRb<Places<T>>>>;
+pub(crate) type LaneOut<T> = Cons<Arc<Ring<Places<T>>>>;
 
 /// What a lane's values lie in: a power of two of places, so that the ring finds its place without a division, and without a
 /// check that could fail.
@@ -118,7 +119,7 @@ unsafe fn destroy<T: ?Sized>(pointer: [MaybeUninit<*mut u8>; 2]) {
 /// has not that much memory.
 pub(crate) fn lane<T>(capacity: usize, mut filler: impl FnMut() -> T) -> Option<(LaneIn<T>, LaneOut<T>)> {
     // SAFETY: nothing in it is initialised.
-    let ring = Arc::new(unsafe { SharedRb::from_raw_parts(Places::new(capacity)?, 0, 0) });
+    let ring = Arc::new(unsafe { Ring::from_raw_parts(Places::new(capacity)?, 0, 0) });
     let (mut producer, mut consumer) = (Prod::new(Arc::clone(&ring)), Cons::new(ring));
     while producer.try_push(filler()).is_ok() {}
     consumer.clear();

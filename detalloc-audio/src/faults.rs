@@ -24,11 +24,13 @@ impl Faults {
     }
 
     pub(crate) fn set(&self, n: Option<usize>) {
+        // Relaxed: under the exclusive borrow of the heap, or by its owner.
         self.0.store(n.unwrap_or(usize::MAX), Relaxed);
     }
 
     /// Whether this allocation is the one. For the owner.
     pub(crate) fn strikes(&self) -> bool {
+        // Relaxed: the owner's.
         let left = self.0.load(Relaxed);
         self.0.store(if left == usize::MAX { left } else { left.wrapping_sub(1) }, Relaxed);
         left == 0

@@ -9,29 +9,18 @@
 //! heap, what is no pool's or another heap's is destroyed in place, a heap that it enters within is not refused, and a
 //! `ReapTask` that it runs does reap; such a callback counts as uncontained.
 
+mod bucket;
+
 use crate::{instance::Instance, thread};
 use core::{
     ptr::{self, NonNull},
-    sync::atomic::{
-        AtomicPtr, AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed},
 };
 
 const BUCKETS_LOG2: u32 = 8;
 const PLACES: usize = 7;
 
-/// Two cache lines, so that threads of different buckets do not disturb each other; the first has all that is looked at to find
-/// that a thread is in none.
-#[repr(align(128))]
-struct Bucket {
-    /// How many threads are in or on their way in or out: nearly always none, which is the first thing to ask.
-    busy: AtomicUsize,
-    /// The identities of the threads, 0 for a free place.
-    threads: [AtomicUsize; PLACES],
-    /// Whose callback each is in. Read and written only by the thread of the same place.
-    instances: [AtomicPtr<Instance>; PLACES],
-}
+type Bucket = bucket::Bucket<Instance, PLACES>;
 
 impl Bucket {
     const fn new() -> Self {
@@ -40,19 +29,6 @@ impl Bucket {
             threads: [const { AtomicUsize::new(0) }; PLACES],
             instances: [const { AtomicPtr::new(ptr::null_mut()) }; PLACES],
         }
-    }
-
-    // Relaxed is enough to look: a thread finds its own identity if and only if it put it there last, and other threads' mean
-    // nothing to it but a place that is taken. What belongs to it is its own, too, because a place is given up with Release
-    // and taken with Acquire: what the one before stored there comes before what this one stores.
-
-    #[inline]
-    fn place_of(&'static self, thread: usize) -> Option<&'static AtomicPtr<Instance>> {
-        if self.busy.load(Relaxed) == 0 {
-            return None;
-        }
-        let place = self.threads.iter().position(|place| place.load(Relaxed) == thread)?;
-        self.instances.get(place)
     }
 }
 
@@ -68,6 +44,7 @@ fn bucket_of(thread: usize) -> &'static Bucket {
 /// Touches the whole table, so that no callback is the first to.
 pub(crate) fn prefault() {
     for bucket in &TABLE {
+        // Changes nothing, and is a write all the same.
         bucket.busy.fetch_or(0, Relaxed);
     }
 }
@@ -79,6 +56,7 @@ pub(crate) fn prefault() {
 #[inline]
 pub(crate) fn current() -> Option<NonNull<Instance>> {
     let thread = thread::current();
+    // Relaxed: what belongs to this thread's place is its own.
     NonNull::new(bucket_of(thread).place_of(thread)?.load(Relaxed))
 }
 
@@ -106,15 +84,8 @@ impl Place {
     #[inline]
     pub(crate) unsafe fn alone(instance: NonNull<Instance>, thread: usize) -> Option<Self> {
         let bucket = bucket_of(thread);
-        let place = &bucket.threads[0];
-        if bucket.busy.fetch_add(1, Relaxed) == 0
-            && place.compare_exchange(0, thread, Acquire, Relaxed).is_ok()
-        {
-            bucket.instances[0].store(instance.as_ptr(), Relaxed);
-            return Some(Self { bucket, place });
-        }
-        bucket.busy.fetch_sub(1, Relaxed);
-        None
+        let place = bucket.take_alone(instance.as_ptr(), thread)?;
+        Some(Self { bucket, place })
     }
 
     /// Takes a place the longer way. `None`: this thread is in a callback already.
@@ -124,17 +95,12 @@ impl Place {
     #[cold]
     pub(crate) unsafe fn beside_others(instance: NonNull<Instance>, thread: usize) -> Option<Self> {
         let bucket = bucket_of(thread);
-        if bucket.threads.iter().any(|place| place.load(Relaxed) == thread) {
+        if bucket.has(thread) {
             return None;
         }
-        bucket.busy.fetch_add(1, Relaxed);
-        for (place, into) in bucket.threads.iter().zip(&bucket.instances) {
-            if place.compare_exchange(0, thread, Acquire, Relaxed).is_ok() {
-                into.store(instance.as_ptr(), Relaxed);
-                return Some(Self { bucket, place });
-            }
+        if let Some(place) = bucket.take_any(instance.as_ptr(), thread) {
+            return Some(Self { bucket, place });
         }
-        bucket.busy.fetch_sub(1, Relaxed);
         // SAFETY: the caller's promise.
         unsafe { instance.as_ref() }.counts.crowded.up();
         Some(Self { bucket: &OUTSIDE, place: &OUTSIDE.threads[0] })
@@ -143,8 +109,7 @@ impl Place {
     /// The end of the callback.
     #[inline]
     pub(crate) fn leave(&self) {
-        self.place.store(0, Release);
-        self.bucket.busy.fetch_sub(1, Relaxed);
+        self.bucket.give_up(self.place);
     }
 }
 
@@ -154,12 +119,14 @@ pub(crate) fn suspended<R>(body: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             if let Some((place, instance)) = self.0 {
+                // Relaxed, as below: this thread's own.
                 place.store(instance, Relaxed);
             }
         }
     }
     let thread = thread::current();
     let place = bucket_of(thread).place_of(thread);
+    // Relaxed: this thread's own.
     let _back = Back(place.map(|place| (place, place.swap(ptr::null_mut(), Relaxed))));
     body()
 }

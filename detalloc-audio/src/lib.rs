@@ -3,8 +3,8 @@
 //!
 //! - **Nothing is allocated in the callback.** Pools are built and every page of them touched when the plugin or the
 //!   stream is initialised ([`RtHeap::reconfigure`]); inside [`RtHeap::enter`] everything comes from them, in constant
-//!   time, without a lock or a system call.
-//! - **Failure is a value.** An allocation that cannot be served gives back what it was given ([`Refused`]).
+//!   time, without a lock or a system call ([a million callbacks][million], [watched by the kernel][silence]).
+//! - **Failure is a value.** An allocation that cannot be served gives back what it was given ([`Refused`]; [proof][fault-injection]).
 //! - **Destructors run on the reaper**, a background thread or a plugin's own task ([`ReapTask`]), when a handle is dropped
 //!   in a callback. That drop can never be refused. A value without a destructor is free again at once. What is no pool's
 //!   travels as a [`Foreign`] value.
@@ -15,6 +15,10 @@
 //! - **Debug builds and tests prove it**: there `enter` runs under `assert_no_alloc`, and any use of the system heap
 //!   aborts if [`AllocDisabler`], or [`Routed`] in strict mode, which also says where, is the global allocator. With the feature
 //!   `prove`, `prove_rt` counts in any build what a callback does that it must not.
+//!
+//! [million]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#million
+//! [silence]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#silence
+//! [fault-injection]: https://github.com/lvntky/detalloc/blob/main/xtask/PROOF.md#fault-injection
 //!
 //! What the audio thread pays is counted (`cargo test --release -p detalloc-audio --test instructions -- --nocapture`;
 //! x86-64, rustc 1.95.0): to enter and leave 58 instructions with the extensions of x86-64-v3 and 60 without, a box of a plain
@@ -57,6 +61,7 @@ pub mod adapter;
 mod arc;
 mod boxed;
 mod budget;
+mod closed;
 mod collected;
 mod counts;
 mod dead;
@@ -69,10 +74,12 @@ mod guard;
 mod heap;
 mod inside;
 mod instance;
+mod leaving;
 #[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos")))]
 mod locked;
 mod map;
 mod meter;
+mod owner;
 mod prefault;
 mod pressure;
 #[cfg(feature = "prove")]

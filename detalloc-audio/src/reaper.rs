@@ -10,7 +10,10 @@
 //! is a thread, that is its work. When there is none, whoever frees the last block ends the region, if it is in no
 //! callback, and the next look does otherwise. That never runs a destructor.
 
-use crate::{inside, thread as identity};
+mod asked;
+
+use crate::{closed::Closed, inside, thread as identity};
+use asked::Asked;
 use core::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
@@ -18,7 +21,7 @@ use core::{
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
 
@@ -61,7 +64,7 @@ static LOOKING: AtomicUsize = AtomicUsize::new(0);
 static AGAIN: AtomicBool = AtomicBool::new(false);
 
 /// Somebody wants to know which chores are over.
-static ASKED: AtomicBool = AtomicBool::new(false);
+static ASKED: Asked = Asked(AtomicBool::new(false));
 
 static RUNNING: Mutex<Running> = Mutex::new(Running { members: 0, thread: None });
 
@@ -72,7 +75,7 @@ struct Running {
 }
 
 struct Thread {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Closed>,
     handle: JoinHandle<()>,
 }
 
@@ -106,10 +109,12 @@ pub(crate) fn add(chore: Box<dyn Chore>) -> io::Result<Membership> {
 /// thread that is looking, inside a destructor, it makes that look start over when it is through.
 pub(crate) fn look() {
     if is_looking() {
+        // Relaxed, as everywhere: this very thread reads it.
         AGAIN.store(true, Ordering::Relaxed);
         return;
     }
     let mut chores = lock(&CHORES);
+    // Relaxed: see `is_looking`.
     LOOKING.store(identity::current(), Ordering::Relaxed);
     loop {
         // Only this thread stores it, while it looks.
@@ -120,6 +125,7 @@ pub(crate) fn look() {
             break;
         }
     }
+    // Relaxed: see `is_looking`.
     LOOKING.store(0, Ordering::Relaxed);
     drop(chores);
     end_what_is_over(false);
@@ -139,6 +145,7 @@ pub(crate) fn sweep() {
         return;
     }
     if is_looking() {
+        // Relaxed: this very thread reads it.
         AGAIN.store(true, Ordering::Relaxed);
     } else {
         // wcet: call: not in a callback, as just asked
@@ -146,22 +153,18 @@ pub(crate) fn sweep() {
     }
 }
 
+/// Whoever holds the lock comes here after having let go of it.
 fn end_what_is_over(ask: bool) {
-    ASKED.fetch_or(ask, Ordering::SeqCst);
-    // Whoever holds the lock comes back here after having let go of it.
-    while ASKED.load(Ordering::SeqCst) {
-        let mut chores = match CHORES.try_lock() {
-            Ok(chores) => chores,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => return,
-        };
-        ASKED.store(false, Ordering::SeqCst);
+    if ask {
+        ASKED.ask();
+    }
+    ASKED.answer(&CHORES, |chores| {
         // Who holds that lock may be this very thread, adding a chore.
         if let Ok(mut arrived) = ARRIVED.try_lock() {
             chores.append(&mut arrived);
         }
         chores.retain_mut(|chore| !chore.is_over());
-    }
+    });
 }
 
 /// A share in the reaper's thread, which runs while there is one.
@@ -172,7 +175,7 @@ impl Membership {
     pub(crate) fn new() -> io::Result<Self> {
         let mut running = lock(&RUNNING);
         if running.thread.is_none() {
-            let stop = Arc::<AtomicBool>::default();
+            let stop = Arc::<Closed>::default();
             let theirs = Arc::clone(&stop);
             let handle = thread::Builder::new().name("detalloc-reaper".into()).spawn(move || run(&theirs))?;
             running.thread = Some(Thread { stop, handle });
@@ -192,7 +195,7 @@ impl Drop for Membership {
         let last = running.thread.take();
         drop(running);
         if let Some(Thread { stop, handle }) = last {
-            stop.store(true, Ordering::Release);
+            stop.close();
             handle.thread().unpark();
             if is_looking() {
                 // Its last look waits for this one.
@@ -212,11 +215,11 @@ fn join(handle: JoinHandle<()>) {
     }
 }
 
-fn run(stop: &AtomicBool) {
+fn run(stop: &Closed) {
     set_watched(true);
     loop {
         // Before the look, so that nothing dropped before the stop is missed.
-        let stop = stop.load(Ordering::Acquire);
+        let stop = stop.is_closed();
         look();
         if stop {
             break;

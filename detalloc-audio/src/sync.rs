@@ -1,6 +1,10 @@
-//! What the protocols between threads are made of, by one name, so that `tests/loom.rs` can build them with loom's.
+//! What the protocols between threads are made of, by one name, so that `tests/loom*.rs` can build them with loom's and
+//! `tests/shuttle.rs` with shuttle's.
 
-pub(crate) use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+/// The ring that lanes are made of. Its indices are atomics of its own, so the tests have a ring that does the same with theirs.
+pub(crate) use ringbuf::SharedRb as Ring;
+pub(crate) use std::sync::{Mutex, OnceLock, TryLockError};
 
 /// As the standard library's, with loom's way of reaching in.
 #[derive(Debug)]

@@ -4,8 +4,11 @@
 //! advances at a constant rate, which is measured once, for two milliseconds, when the first heap gets memory. It does not
 //! tell a callback that computes from one that was preempted: both are late.
 
+mod longest;
+
 use crate::counts::Count;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use longest::Longest;
 use std::{
     sync::OnceLock,
     thread,
@@ -38,6 +41,8 @@ impl Started {
     }
 }
 
+/// Written by the owner, but for what [`Timing::expect`] writes beside no callback, and read by anyone. Relaxed: the numbers say
+/// nothing about each other, except the longest, which sees to itself.
 #[derive(Debug)]
 pub(crate) struct Timing {
     /// The deadline of the largest block, in ticks; 0 where there is no clock.
@@ -48,9 +53,8 @@ pub(crate) struct Timing {
     steps_a_tick: AtomicUsize,
     /// Callbacks for fewer frames that were late, but would not have been for the most.
     short_missed: Count,
-    /// The longest callback, in ticks, since one was made notable.
-    longest_ticks: AtomicUsize,
-    longest_before: Count,
+    /// Begun anew with every callback that is made notable.
+    longest: Longest,
     histogram: [AtomicU32; STEPS],
 }
 
@@ -61,8 +65,7 @@ impl Default for Timing {
             frame: AtomicUsize::new(0),
             steps_a_tick: AtomicUsize::new(0),
             short_missed: Count::default(),
-            longest_ticks: AtomicUsize::new(0),
-            longest_before: Count::default(),
+            longest: Longest::default(),
             histogram: [const { AtomicU32::new(0) }; STEPS],
         }
     }
@@ -99,18 +102,13 @@ impl Timing {
                 self.short_missed.up();
             }
         }
-        let notable = took as usize >= self.longest_ticks.load(Relaxed);
-        if notable {
-            self.longest_ticks.store(took as usize, Relaxed);
-        }
-        notable
+        self.longest.took(took as usize)
     }
 
     /// The next callback is notable, however short.
     #[cold]
     pub(crate) fn make_notable(&self) {
-        self.longest_before.raise_to(self.longest_ticks.load(Relaxed));
-        self.longest_ticks.store(0, Relaxed);
+        self.longest.begin_anew();
     }
 
     /// How many callbacks took longer than their deadline.
@@ -131,7 +129,7 @@ impl Timing {
 
     /// The longest callback. `None`: no clock.
     pub(crate) fn longest(&self) -> Option<Duration> {
-        duration(self.longest_ticks.load(Relaxed).max(self.longest_before.get()) as u64)
+        duration(self.longest.get() as u64)
     }
 
     /// The deadline of the largest block. `None`: no clock.

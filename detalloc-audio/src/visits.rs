@@ -7,7 +7,8 @@
 //!
 //! A region whose reaper has gone is *orphaned*: a bit in the same word. Both sides change that word by an exchange,
 //! so one comes first: a thread that left before sees its block collected by the one that orphans and looks again,
-//! and one that leaves after learns that it has to look itself. `tests/loom.rs` explores this.
+//! and one that leaves after learns that it has to look itself, under a lock, which shows it the rest. `tests/loom.rs` and
+//! `tests/loom_reaper.rs` explore this; weaken an ordering and they fail.
 
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -33,6 +34,7 @@ impl Visits {
     /// Before touching the region.
     #[inline]
     pub fn arrive(&self) {
+        // Relaxed: whoever sees the block at home sees this, too.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -41,22 +43,26 @@ impl Visits {
     #[inline]
     #[must_use]
     pub fn leave(&self) -> bool {
-        self.0.fetch_sub(1, Ordering::AcqRel) & ORPHANED != 0
+        // Release: this thread's accesses have happened for whoever ends the region.
+        self.0.fetch_sub(1, Ordering::Release) & ORPHANED != 0
     }
 
     /// Says that no reaper will look any more. The caller has to look once more afterwards.
     pub fn orphan(&self) {
-        self.0.fetch_or(ORPHANED, Ordering::AcqRel);
+        // Acquire: the blocks of threads that left before are seen at home.
+        self.0.fetch_or(ORPHANED, Ordering::Acquire);
     }
 
     /// Says that there is a reaper again.
     pub fn adopt(&self) {
-        self.0.fetch_and(!ORPHANED, Ordering::AcqRel);
+        // Relaxed: whoever looks from now on looks again and again.
+        self.0.fetch_and(!ORPHANED, Ordering::Relaxed);
     }
 
     /// Whether nobody is there. Final once every block is at home.
     #[must_use]
     pub fn none(&self) -> bool {
+        // Acquire: all accesses of threads that have left have happened.
         self.0.load(Ordering::Acquire) & !ORPHANED == 0
     }
 }

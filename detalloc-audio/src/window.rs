@@ -27,6 +27,7 @@ mod imp;
 
 use crate::shared::Shared;
 use core::{alloc::Layout, ptr::NonNull};
+use detalloc::sanitizer;
 
 /// Memory for a region, and where it came from.
 pub(crate) struct Memory {
@@ -71,6 +72,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
+        sanitizer::lend(self.start.as_ptr().addr(), self.bytes);
         match self.origin {
             Origin::Window => imp::give_back(self.start, self.bytes),
             // SAFETY: allocated with this layout, and nothing in it is used any more.

@@ -2,12 +2,14 @@
 //! always ends; no block of the system heap that was freed in a callback is lost or taken twice; nobody reads what is published
 //! while it is replaced, and what was replaced is given back once; recorded events arrive whole and in order.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc-audio --release --test loom`
+//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc-audio --release --test loom -- --nocapture`
 #![cfg(loom)]
 
 /// The modules themselves, built with loom's atomics.
 #[path = "../src/dead.rs"]
 mod dead;
+#[path = "../../detalloc/tests/interleavings/explore.rs"]
+mod explore;
 #[path = "../src/record/lane.rs"]
 mod record_lane;
 #[path = "../src/publish/swap.rs"]
@@ -22,6 +24,7 @@ mod sync {
     };
 }
 
+use explore::{explore, explore_within};
 use loom::{
     cell::UnsafeCell,
     sync::{
@@ -84,13 +87,6 @@ fn spawn_freeing(model: &Arc<Model>) -> Vec<thread::JoinHandle<()>> {
         .collect()
 }
 
-/// Three threads: exhaustive up to three preemptions, which keeps this to seconds.
-fn explore(model: impl Fn() + Sync + Send + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
-
 #[test]
 fn a_region_does_not_end_under_a_thread_that_frees() {
     explore(|| {
@@ -108,7 +104,7 @@ fn a_region_does_not_end_under_a_thread_that_frees() {
 
 #[test]
 fn an_orphaned_region_ends_with_its_last_block() {
-    explore(|| {
+    explore_within(3, || {
         let model = Model::new();
         let freeing = spawn_freeing(&model);
         model.visits.orphan();
@@ -123,7 +119,7 @@ fn an_orphaned_region_ends_with_its_last_block() {
 
 #[test]
 fn a_region_that_finds_a_reaper_again_ends_by_its_look() {
-    explore(|| {
+    explore_within(3, || {
         let model = Model::new();
         model.visits.orphan();
         let freeing = spawn_freeing(&model);
@@ -164,7 +160,7 @@ mod dead_blocks {
 
     #[test]
     fn none_is_lost_and_none_is_taken_twice() {
-        loom::model(|| {
+        explore(|| {
             let dead = Arc::new(Dead::new());
             let theirs = Arc::clone(&dead);
             let reaper = thread::spawn(move || take(&theirs) + take(&theirs));
@@ -217,9 +213,7 @@ mod published {
 
     #[test]
     fn what_is_read_is_alive_while_it_is_replaced_twice() {
-        let mut builder = loom::model::Builder::new();
-        builder.preemption_bound = Some(3);
-        builder.check(|| {
+        explore_within(3, || {
             let place = Arc::new(Swap::new(Handle::new()));
             let readers: Vec<_> = (0..2)
                 .map(|_| {
@@ -246,7 +240,7 @@ mod recording {
 
     /// Sends an event for each of so many places in turn; the lane has this many.
     fn exchange(places: usize, each: usize) {
-        explore(move || {
+        explore_within(3, move || {
             let lane = Arc::new(Lane::new(places));
             let sending: Vec<_> = (1..=2)
                 .map(|thread| {

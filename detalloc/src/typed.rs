@@ -11,6 +11,8 @@
 //! For one thread: a pool is `Send`, not `Sync`, and its handles are neither. Values that are freed on other threads
 //! want a [`Heap`](crate::Heap) and its [`RemoteFree`](crate::RemoteFree).
 
+#[cfg(target_has_atomic = "ptr")]
+mod claimed;
 mod handle;
 #[cfg(target_has_atomic = "ptr")]
 mod statics;
@@ -57,6 +59,8 @@ const FRESH: u32 = 1 << 31;
 /// let moved = pool;
 /// drop(handle);
 /// ```
+// In this order: a write past the end of a value does not reach the stack.
+#[repr(C)]
 pub struct Pool<T, const N: usize> {
     free: Cell<usize>,
     stack: [Cell<u32>; N],
@@ -64,7 +68,12 @@ pub struct Pool<T, const N: usize> {
 }
 
 impl<T, const N: usize> Pool<T, N> {
-    /// An empty pool. In a constant expression too, so that it may be a static's.
+    /// An empty pool. In a constant expression too, so that it may be a static's. One of 2 GiB or more does not compile.
+    ///
+    /// ```compile_fail,E0080
+    /// static TOO_LARGE: detalloc::StaticPool<[u8; 1 << 30], 2> = detalloc::StaticPool::new();
+    /// let _ = TOO_LARGE.claim();
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         const {

@@ -1,9 +1,11 @@
 //! Every interleaving of the two ends of a ring: messages arrive whole and in order, and neither end touches what is the
 //! other's, which loom would report as a race.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc --release --test loom_ring`
+//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc --release --test loom_ring -- --nocapture`
 #![cfg(loom)]
 
+#[path = "interleavings/explore.rs"]
+mod explore;
 /// The module itself, built with loom's atomics.
 #[path = "../src/ring/protocol.rs"]
 mod protocol;
@@ -12,6 +14,7 @@ mod sync {
     pub(crate) use loom::sync::atomic::{AtomicUsize, Ordering};
 }
 
+use explore::explore;
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 use protocol::{GRANULE_BYTES, Positions, Reader, Writer};
 
@@ -35,7 +38,7 @@ impl Shared {
 
 /// Sends messages of one granule through a ring of `granules`, each tried `tries` times; the receiver looks as often.
 fn pass(granules: usize, messages: usize, looks: usize) {
-    loom::model(move || {
+    explore(move || {
         let capacity = granules * GRANULE_BYTES;
         let shared = Arc::new(Shared {
             positions: Positions::default(),

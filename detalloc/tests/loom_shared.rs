@@ -1,12 +1,14 @@
 //! Every interleaving of threads at a shared heap's bits, and at a spin lock: no block is handed out twice,
 //! none is lost, and what its last user wrote to it is visible to the next one.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc --release --test loom_shared`
+//! `RUSTFLAGS="--cfg loom" cargo test -p detalloc --release --test loom_shared -- --nocapture`
 #![cfg(loom)]
 
 /// The modules themselves, built with loom's atomics.
 #[path = "../src/shared/bits.rs"]
 mod bits;
+#[path = "interleavings/explore.rs"]
+mod explore;
 #[path = "../src/spin/lock.rs"]
 mod lock;
 
@@ -85,6 +87,7 @@ mod sync {
 }
 
 use bits::{FreeBits, Refused, Taken, WORD_BITS};
+use explore::{explore, explore_within};
 use loom::{cell::UnsafeCell, sync::Arc, thread};
 use sync::{AtomicUsize, Ordering::Relaxed};
 
@@ -159,12 +162,9 @@ impl Pool {
     }
 }
 
-/// Two threads run `work` on a pool with three preemptions at most, then `free` must be there again, once
-/// each.
+/// Two threads run `work` on a pool, then `free` must be there again, once each.
 fn both(blocks: usize, free: &'static [usize], work: fn(&Pool)) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.check(move || {
+    explore(move || {
         let pool = Pool::new(blocks, free);
         let other = pool.clone();
         let thread = thread::spawn(move || work(&other));
@@ -205,7 +205,7 @@ fn blocks_of_two_leaves_are_found_while_hints_come_and_go() {
 /// while the other is between looking and taking.
 #[test]
 fn a_block_that_went_and_came_back_is_not_mistaken() {
-    loom::model(|| {
+    explore(|| {
         let pool = Pool::full(2);
         let other = pool.clone();
         let thread = thread::spawn(move || {
@@ -226,7 +226,7 @@ fn a_block_that_went_and_came_back_is_not_mistaken() {
 
 #[test]
 fn of_two_racing_frees_one_succeeds() {
-    loom::model(|| {
+    explore(|| {
         let pool = Pool::new(1, &[]);
         let other = pool.clone();
         let thread = thread::spawn(move || other.bits().put(0));
@@ -240,7 +240,7 @@ fn of_two_racing_frees_one_succeeds() {
 #[test]
 fn a_block_that_comes_back_while_the_last_one_goes_is_hinted() {
     sync::FENCES.set(true);
-    loom::model(|| {
+    explore(|| {
         let pool = Pool::new(2, &[0]);
         let other = pool.clone();
         let thread = thread::spawn(move || other.put(1));
@@ -253,7 +253,7 @@ fn a_block_that_comes_back_while_the_last_one_goes_is_hinted() {
 
 #[test]
 fn who_sees_a_block_counted_finds_it_and_what_was_written_to_it() {
-    loom::model(|| {
+    explore(|| {
         let pool = Pool::new(WORD_BITS + 1, &[]);
         let other = pool.clone();
         let thread = thread::spawn(move || other.put(WORD_BITS));
@@ -266,9 +266,7 @@ fn who_sees_a_block_counted_finds_it_and_what_was_written_to_it() {
 
 #[test]
 fn three_threads_take_and_free_two_blocks() {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(2);
-    model.check(|| {
+    explore_within(2, || {
         let pool = Pool::full(2);
         let threads = [(); 2].map(|()| {
             let pool = pool.clone();
@@ -284,7 +282,7 @@ fn three_threads_take_and_free_two_blocks() {
 
 #[test]
 fn one_holds_a_spin_lock_at_a_time_and_sees_what_the_last_one_did() {
-    loom::model(|| {
+    explore(|| {
         let shared = Arc::new((AtomicUsize::new(0), UnsafeCell::new(0)));
         let add = |shared: &(AtomicUsize, UnsafeCell<i32>)| {
             lock::lock(&shared.0);
@@ -302,7 +300,7 @@ fn one_holds_a_spin_lock_at_a_time_and_sees_what_the_last_one_did() {
 
 #[test]
 fn a_spin_lock_that_is_tried_is_taken_or_left() {
-    loom::model(|| {
+    explore(|| {
         let shared = Arc::new((AtomicUsize::new(0), UnsafeCell::new(0)));
         let other = shared.clone();
         let thread = thread::spawn(move || {

@@ -138,7 +138,7 @@ fn enter(
     }
 }
 
-/// Written by the callback alone.
+/// Written by the callback alone. Relaxed: none of them says anything about another.
 #[derive(Debug, Default)]
 struct Counts {
     callbacks: AtomicUsize,
@@ -158,7 +158,8 @@ impl Counts {
         let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) else { return true };
         // Its destructor may do anything, and this is still the audio thread. It comes once in a stream's life.
         core::mem::forget(payload);
-        self.panicked.store(true, Ordering::Release);
+        // Relaxed: nothing of the closure's is handed over with it.
+        self.panicked.store(true, Ordering::Relaxed);
         false
     }
 
@@ -190,7 +191,7 @@ impl Watch {
     /// Whether the closure has panicked, and the stream is silent since.
     #[must_use]
     pub fn panicked(&self) -> bool {
-        self.counts.panicked.load(Ordering::Acquire)
+        self.counts.panicked.load(Ordering::Relaxed)
     }
 }
 

@@ -35,9 +35,11 @@ impl<T: Clone> Swap<T> {
     /// The value that counts now. Wait-free.
     #[inline]
     pub fn get(&self) -> Option<T> {
+        // Acquire: the slot is seen full.
         let current = self.state.fetch_add(READER, Ordering::Acquire) & 1;
         // SAFETY: the writer does not touch the slot that counts, nor the one that counted before while a reader is in.
         let value = self.slots[current].with(|slot| unsafe { (*slot).clone() });
+        // Release: the clone is complete for who empties the slot.
         self.state.fetch_sub(READER, Ordering::Release);
         value
     }
@@ -48,10 +50,13 @@ impl<T: Clone> Swap<T> {
     /// # Safety
     /// One writer at a time.
     pub unsafe fn replace(&self, value: T, mut wait: impl FnMut()) -> Option<T> {
+        // Relaxed: only this side turns it.
         let old = self.state.load(Ordering::Relaxed) & 1;
         // SAFETY: the last `replace` has waited until nobody reads this slot, and since then the other one counts.
         self.slots[old ^ 1].with_mut(|slot| unsafe { *slot = Some(value) });
+        // Release: the new slot is full for who counts in from now on.
         self.state.fetch_xor(1, Ordering::Release);
+        // Acquire: the clones of those who have left are complete.
         while self.state.load(Ordering::Acquire) >= READER {
             wait();
         }

@@ -42,6 +42,7 @@ impl Lane {
             || Place { written: AtomicUsize::new(0), event: [AtomicUsize::new(0), AtomicUsize::new(0)] };
         let places: Box<[Place]> = (0..places).map(|_| place()).collect();
         // Memory that is zero from the start may have no pages yet.
+        // Relaxed: nobody else has the lane yet.
         places.iter().for_each(|place| place.written.store(0, Ordering::Relaxed));
         Self { places, next: AtomicUsize::new(0), read: AtomicUsize::new(0), full: AtomicUsize::new(0) }
     }
@@ -74,6 +75,7 @@ impl Lane {
     /// # Safety
     /// Nobody else receives at the same time.
     pub unsafe fn receive(&self) -> Option<[usize; WORDS]> {
+        // Relaxed: only this side writes it.
         let ticket = self.read.load(Ordering::Relaxed);
         let place = self.places.get(ticket % self.places.len())?;
         // Acquire: the event is seen.
@@ -91,6 +93,7 @@ impl Lane {
     /// been received.
     #[must_use]
     pub fn lost(&self) -> usize {
+        // Relaxed: counts that come late, here and below.
         if self.full.load(Ordering::Relaxed) == 0 { 0 } else { self.waiting() }
     }
 

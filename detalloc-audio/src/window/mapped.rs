@@ -1,14 +1,16 @@
 //! A window that is reserved with the first region and given up with the last, so that a host may load and unload a
 //! library as often as it likes.
+//!
+//! Orderings: Relaxed is enough. Who asks whose a block is has got that block from somebody, and with it all that happened before it
+//! was allocated: the base and the owner were stored by then, and stay until it is at home. What is asked about a block of the
+//! system heap does not depend on what is found: it lies in no window that there is, and the base leads nowhere before a
+//! window's addresses go back to the system.
 
 use crate::shared::Shared;
 use core::{
     alloc::Layout,
     ptr::{self, NonNull},
-    sync::atomic::{
-        AtomicPtr, AtomicUsize,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed},
 };
 use std::sync::{Mutex, PoisonError};
 
@@ -54,7 +56,7 @@ fn open() -> Window {
     let base = unsafe { libc::mmap(ptr::null_mut(), WINDOW_BYTES, libc::PROT_NONE, flags, -1, 0) };
     match NonNull::new(base.cast::<u8>()) {
         Some(base) if base.as_ptr().cast() != libc::MAP_FAILED => {
-            BASE.store(base.as_ptr().addr(), Release);
+            BASE.store(base.as_ptr().addr(), Relaxed);
             Window::Open { base, taken: vec![false; SLOTS] }
         }
         _ => Window::Refused,
@@ -96,8 +98,7 @@ pub(super) fn take(layout: Layout) -> Option<NonNull<u8>> {
 pub(super) fn assign(start: NonNull<u8>, bytes: usize, owner: *mut Shared) {
     let first = first_slot(start);
     for slot in &OWNERS[first..first + slots_for(bytes)] {
-        // Release: whoever gets a block of this region sees its owner, if the block came to them at all.
-        slot.store(owner, Release);
+        slot.store(owner, Relaxed);
     }
 }
 
@@ -116,7 +117,7 @@ pub(super) fn give_back(start: NonNull<u8>, bytes: usize) {
     taken[first..first + slots_for(bytes)].fill(false);
     if !taken.contains(&true) {
         // First, so that nobody takes an address for ours that the system has given to somebody else.
-        BASE.store(NOWHERE, Release);
+        BASE.store(NOWHERE, Relaxed);
         // SAFETY: the whole window, in which nothing is used any more.
         unsafe { libc::munmap(base.as_ptr().cast(), WINDOW_BYTES) };
         *window = Window::NotYet;
@@ -129,5 +130,5 @@ pub(super) fn region_of(address: *mut u8) -> Option<NonNull<Shared>> {
     if distance >= WINDOW_BYTES {
         return None;
     }
-    NonNull::new(OWNERS[distance / SLOT_BYTES].load(Acquire))
+    NonNull::new(OWNERS[distance / SLOT_BYTES].load(Relaxed))
 }

@@ -17,6 +17,7 @@ const TAKEN: usize = 1;
 
 /// Takes the lock if it is free.
 pub(super) fn try_lock(word: &AtomicUsize) -> bool {
+    // Acquire: what the last holder did has happened.
     word.compare_exchange(FREE, TAKEN, Acquire, Relaxed).is_ok()
 }
 
@@ -25,6 +26,7 @@ pub(super) fn lock(word: &AtomicUsize) {
     let mut pauses = 1;
     while !try_lock(word) {
         // Looking only reads, so that those who wait do not take the cache line from each other.
+        // Relaxed: what it leads to is the exchange.
         while word.load(Relaxed) != FREE {
             for _ in 0..pauses {
                 spin_loop();
@@ -36,5 +38,6 @@ pub(super) fn lock(word: &AtomicUsize) {
 
 /// Gives the lock up. For its holder.
 pub(super) fn unlock(word: &AtomicUsize) {
+    // Release: what this holder did happens before the next one holds it.
     word.store(FREE, Release);
 }

@@ -1,13 +1,8 @@
 //! Typed pools in statics: memory that is there before `main`, for one owner at a time.
 
-use super::Pool;
-use core::{
-    cell::Cell,
-    fmt,
-    marker::PhantomData,
-    ops::Deref,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use super::{Pool, claimed::Claimed};
+use crate::sync::AtomicBool;
+use core::{cell::Cell, fmt, marker::PhantomData, ops::Deref};
 
 /// Declares a [`StaticPool`].
 ///
@@ -41,7 +36,7 @@ macro_rules! static_pool {
 /// detalloc::static_pool! { static VALUES: [std::rc::Rc<u8>; 4]; }
 /// ```
 pub struct StaticPool<T, const N: usize> {
-    claimed: AtomicBool,
+    claimed: Claimed,
     /// Invariant: reached only through the one [`Claim`].
     pool: Pool<T, N>,
 }
@@ -54,7 +49,7 @@ impl<T, const N: usize> StaticPool<T, N> {
     /// A pool that nobody has claimed.
     #[must_use]
     pub const fn new() -> Self {
-        Self { claimed: AtomicBool::new(false), pool: Pool::new() }
+        Self { claimed: Claimed(AtomicBool::new(false)), pool: Pool::new() }
     }
 
     /// Becomes the pool's owner, unless somebody is.
@@ -63,8 +58,7 @@ impl<T, const N: usize> StaticPool<T, N> {
     /// Constant: one atomic exchange.
     #[must_use]
     pub fn claim(&'static self) -> Option<Claim<T, N>> {
-        // Acquire: what the owner before did to the pool has happened.
-        (!self.claimed.swap(true, Ordering::Acquire)).then_some(Claim { of: self, owner: PhantomData })
+        self.claimed.claim().then_some(Claim { of: self, owner: PhantomData })
     }
 }
 
@@ -76,7 +70,7 @@ impl<T, const N: usize> Default for StaticPool<T, N> {
 
 impl<T, const N: usize> fmt::Debug for StaticPool<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticPool").field("claimed", &self.claimed).field("slots", &N).finish()
+        f.debug_struct("StaticPool").field("claimed", &self.claimed.0).field("slots", &N).finish()
     }
 }
 
@@ -118,8 +112,7 @@ impl<T, const N: usize> Deref for Claim<T, N> {
 
 impl<T, const N: usize> Drop for Claim<T, N> {
     fn drop(&mut self) {
-        // Release: what this owner did to the pool happens before the next one claims it.
-        self.of.claimed.store(false, Ordering::Release);
+        self.of.claimed.give_up();
     }
 }
 

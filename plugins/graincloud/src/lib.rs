@@ -14,6 +14,7 @@ mod loader;
 mod params;
 mod plugin;
 mod report;
+mod sync;
 
 pub use plugin::Graincloud;
 pub use report::graincloud_report;

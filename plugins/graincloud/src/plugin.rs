@@ -8,6 +8,7 @@ use crate::{
 };
 use nice_plug::{
     midi::{Channel, Key, VoiceID},
+    plugin::ParamValue,
     prelude::*,
 };
 use std::sync::Arc;
@@ -73,6 +74,12 @@ impl Plugin for Graincloud {
 
     fn params(&self) -> Arc<dyn Params> {
         Arc::<GraincloudParams>::clone(&self.params)
+    }
+
+    /// An infinite number would be taken, and saved as none; and then nothing of that state could be loaded.
+    fn filter_state(state: &mut PluginState) {
+        let is_finite = |value: &ParamValue| !matches!(value, ParamValue::F32(number) if !number.is_finite());
+        state.params.retain(|_, value| is_finite(value));
     }
 
     fn activate(

@@ -4,7 +4,8 @@
 mod common;
 
 use common::{Player, all_finite_and_normal, noise, off, on, peak};
-use graincloud::engine::{Controls, Engine};
+use detalloc_audio::ReapTask;
+use graincloud::engine::{Controls, Engine, Material, Recording};
 use std::process::Command;
 
 /// The list of grains, and a few dozen grains.
@@ -25,6 +26,13 @@ fn session() {
     let [left, right] = player.play(FRAMES, noise);
     assert!(all_finite_and_normal(&left) && all_finite_and_normal(&right));
     assert!(peak(&left) > 0.05 && peak(&right) > 0.05, "it has fallen silent");
+    // What was played before takes a block to the reaper; where there is none the new comes back, and may be tried again.
+    let recording = Box::new(Material::Recording(Recording::new(vec![0.3; 4_800], vec![0.3; 4_800])));
+    if let Err(back) = player.engine.play_from(recording) {
+        assert!(player.engine.play_from(back).is_ok());
+    }
+    ReapTask.run();
+    player.now([]);
     let refused = player.engine.meter().unwrap().snapshot().refused;
     // Grains that are live are in the pools, and nothing else is: nothing was lost.
     assert_eq!(player.blocks_used() as u64, player.counts().live);

@@ -80,7 +80,9 @@ impl Proof {
             Self::Ring => "test -p detalloc --test ring",
             Self::Typed => "test -p detalloc --test typed",
             Self::CoreLoom => "test -p detalloc --release --test loom --test loom_ring --test loom_shared",
-            Self::AudioLoom => "test -p detalloc-audio --release --test loom",
+            Self::AudioLoom => {
+                "test -p detalloc-audio --release --test loom --test loom_counts --test loom_heap --test loom_inside --test loom_lanes --test loom_reaper"
+            }
             Self::AudioHeap => "test -p detalloc-audio --test heap",
             Self::Handles => "test -p detalloc-audio --test handles",
             Self::Foreign => "test -p detalloc-audio --test foreign",
@@ -253,8 +255,8 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::SmallWorlds,
         "a smaller class lends to a larger one",
         SLOW,
-        "aligned & own.bit.wrapping_neg() & header.borrow",
-        "aligned & header.borrow",
+        "self.seek_in(own, aligned & own.bit.wrapping_neg())?",
+        "self.seek_in(own, aligned)?",
     ),
     broken(
         Proof::SmallWorlds,
@@ -262,13 +264,6 @@ pub const MUTATIONS: &[Mutation] = &[
         SLOW,
         "address % GRANULE_BYTES != 0",
         "address % GRANULE_BYTES == 0",
-    ),
-    broken(
-        Proof::CoreUnits,
-        "what is adopted is not held against the blocks that exist",
-        SLOW,
-        "bits & !word.load(Relaxed) & parts.existing(leaf)",
-        "bits & !word.load(Relaxed)",
     ),
     broken(
         Proof::SmallWorlds,
@@ -423,8 +418,8 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::Endings,
         "a heap that goes does not say so",
         INSTANCE,
-        "self.regions().for_each(Shared::close);",
-        "",
+        "self.closed.close_with(|| self.regions().for_each(Shared::close));",
+        "self.closed.close_with(|| ());",
     ),
     broken(
         Proof::AudioHeap,
@@ -500,8 +495,8 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::Silence,
         "a callback wakes the reaper",
         INSTANCE,
-        "this.instance.violated.store(false, Ordering::Relaxed);\n            violation::raise();\n        }",
-        "this.instance.violated.store(false, Ordering::Relaxed);\n            violation::raise();\n        }\n        std::thread::yield_now();",
+        "this.instance.violated.store(false, Relaxed);\n            violation::raise();\n        }",
+        "this.instance.violated.store(false, Relaxed);\n            violation::raise();\n        }\n        std::thread::yield_now();",
     ),
     broken(
         Proof::AudioLoom,
@@ -528,7 +523,7 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::AudioLoom,
         "a visit ends without order",
         "detalloc-audio/src/visits.rs",
-        "self.0.fetch_sub(1, Ordering::AcqRel) & ORPHANED != 0",
+        "self.0.fetch_sub(1, Ordering::Release) & ORPHANED != 0",
         "self.0.fetch_sub(1, Ordering::Relaxed) & ORPHANED != 0",
     ),
     broken(
