@@ -2,7 +2,11 @@
 
 use crate::{MAX_FRAMES, RATES_HZ, Reason};
 use hound::{SampleFormat, WavReader};
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::{self, File},
+    io::BufReader,
+    path::Path,
+};
 
 /// What a file holds.
 pub(crate) struct Recording {
@@ -13,15 +17,15 @@ pub(crate) struct Recording {
 }
 
 pub(crate) fn wav(path: &Path) -> Result<Recording, Reason> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
+    // Before it is opened: that would wait at a pipe, until somebody writes to it.
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(Reason::NotAFile);
     }
     if metadata.len() == 0 {
         return Err(Reason::Empty);
     }
-    let reader = WavReader::new(BufReader::new(file))?;
+    let reader = WavReader::new(BufReader::new(File::open(path)?))?;
     let spec = reader.spec();
     if !RATES_HZ.contains(&spec.sample_rate) {
         return Err(Reason::FileRate { rate_hz: spec.sample_rate });

@@ -12,9 +12,29 @@ use rubato::{
 /// about 1 % of the sample rate wide with this window.
 const CHUNK_FRAMES: usize = 1024;
 
-pub(crate) fn to_rate(channels: [Vec<f32>; 2], from_hz: u32, to_hz: u32) -> Result<[Vec<f32>; 2], Reason> {
+/// Beyond this, sums of the longest transform there and back (2^21 values each, the rates being what they are) may leave the
+/// range of an `f32`, at which rubato panics.
+const LOUDEST: f32 = power_of_two(80);
+
+/// What brings any value below [`LOUDEST`]; a power of two, so that nothing is rounded.
+const SOFTER: f32 = power_of_two(-48);
+
+/// By its exponent, which is a normal number's.
+const fn power_of_two(exponent: i32) -> f32 {
+    f32::from_bits((127 + exponent).cast_unsigned() << 23)
+}
+
+pub(crate) fn to_rate(
+    mut channels: [Vec<f32>; 2],
+    from_hz: u32,
+    to_hz: u32,
+) -> Result<[Vec<f32>; 2], Reason> {
     if from_hz == to_hz {
         return Ok(channels);
+    }
+    let is_loud = channels.iter().flatten().any(|value| value.abs() > LOUDEST);
+    if is_loud {
+        channels.iter_mut().flatten().for_each(|value| *value *= SOFTER);
     }
     let frames = channels[0].len();
     let wanted = scaled(frames, from_hz, to_hz).max(1);
@@ -42,6 +62,9 @@ pub(crate) fn to_rate(channels: [Vec<f32>; 2], from_hz: u32, to_hz: u32) -> Resu
         let mut channel: Vec<f32> = resampled.next().unwrap_or_default();
         channel.resize(wanted, 0.0);
         channel.shrink_to_fit();
+        if is_loud {
+            channel.iter_mut().for_each(|value| *value = (*value / SOFTER).clamp(f32::MIN, f32::MAX));
+        }
         channel
     };
     Ok([next(), next()])

@@ -213,3 +213,25 @@ fn compressed_and_odd_widths_are_refused() {
     no_channels[format + 2..format + 4].copy_from_slice(&0_u16.to_le_bytes());
     assert!(matches!(reason(folder.bytes("silent.wav", &no_channels)), Reason::Broken(_)));
 }
+
+#[test]
+fn values_near_the_largest_are_resampled_to_finite_ones() {
+    let folder = Folder::new();
+    for value in [f32::MAX, f32::MIN, 1e30] {
+        let path = folder.floats(1, 44_100, &[value; 400]);
+        let sample = load(path, 48_000).unwrap();
+        assert!(sample.left.iter().all(|value| value.is_finite()));
+        let (middle, expected) = (sample.left[sample.frames() / 2], value);
+        assert!((middle / expected - 1.0).abs() < 0.1, "{middle} instead of {expected}");
+    }
+}
+
+/// The test would not end.
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_no_file() {
+    let folder = Folder::new();
+    let path = folder.path("pipe.wav");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(matches!(reason(path), Reason::NotAFile));
+}
