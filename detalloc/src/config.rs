@@ -141,9 +141,10 @@ impl Config {
 
     /// The same for a constant: a configuration that cannot work does not compile.
     ///
-    /// ```compile_fail
+    /// ```compile_fail,E0080
     /// # use detalloc::{Config, PoolConfig};
     /// const BAD: Config = Config::constant(&[PoolConfig::new(64, 8), PoolConfig::new(64, 8)]);
+    /// # let _ = BAD;
     /// ```
     ///
     /// # Panics

@@ -34,6 +34,11 @@ const ALIGN_BYTES: usize = align_of::<Positions>();
 /// How large a region has to be, wherever it starts, for a ring in which `count` messages of at most `len_bytes` each
 /// always find a place, if at most so many are there at once, in bytes.
 ///
+/// ```compile_fail,E0080
+/// const TOO_MANY: usize = detalloc::ring_bytes_needed(usize::MAX, 1);
+/// let _region = [0_u8; TOO_MANY];
+/// ```
+///
 /// # Panics
 /// When that exceeds the address space; in a constant, where it belongs, that is a compile error.
 #[must_use]
