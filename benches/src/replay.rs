@@ -4,7 +4,7 @@ use crate::{
     allocators::{Calls, Subject},
     traces::{Operation, Trace},
 };
-use core::{alloc::Layout, ptr};
+use core::{alloc::Layout, fmt, mem, ptr};
 use serde::Serialize;
 
 /// What an operation was.
@@ -52,6 +52,75 @@ impl Request {
     }
 }
 
+/// A subject with the blocks that it has given out. In the end what is still live is freed, unmeasured.
+pub struct Playing<'s> {
+    subject: &'s mut dyn Subject,
+    slots: Vec<Option<(*mut u8, Layout, bool)>>,
+}
+
+impl<'s> Playing<'s> {
+    /// Nothing is live yet, and there are so many slots.
+    pub fn new(subject: &'s mut dyn Subject, slots: usize) -> Self {
+        Self { subject, slots: vec![None; slots] }
+    }
+
+    /// Does one operation through `measure`, which returns what [`Request::perform`] does and what that cost: its kind and
+    /// cost. `None`: the slot to free is empty, as its allocation was refused.
+    ///
+    /// # Panics
+    /// When the allocator gives out a block that is not aligned, or there is no such slot.
+    ///
+    /// # Safety
+    /// `measure` performs the request once and returns the block that it got.
+    pub unsafe fn perform(
+        &mut self,
+        operation: Operation,
+        measure: impl FnOnce(Request) -> (*mut u8, u64),
+    ) -> Option<(Kind, u64)> {
+        match operation {
+            Operation::Allocate { slot, layout } => {
+                let calls = self.subject.calls(layout);
+                let (block, cost) = measure(Request { calls, block: ptr::null_mut(), layout });
+                if block.is_null() {
+                    return Some((Kind::AllocRefused, cost));
+                }
+                assert!(block.addr().is_multiple_of(layout.align()), "a misaligned block");
+                let borrowed = self.subject.is_borrowed(block, layout);
+                self.slots[slot] = Some((block, layout, borrowed));
+                Some((if borrowed { Kind::AllocBorrowed } else { Kind::Alloc }, cost))
+            }
+            Operation::Free { slot } => {
+                let (block, layout, borrowed) = self.slots[slot].take()?;
+                let (_, cost) = measure(Request { calls: self.subject.calls(layout), block, layout });
+                Some((if borrowed { Kind::FreeBorrowed } else { Kind::Free }, cost))
+            }
+        }
+    }
+
+    /// How many bytes are live: as they were asked for, and as the blocks have them where that is known.
+    #[must_use]
+    pub fn live_bytes(&self) -> (usize, Option<usize>) {
+        let live = || self.slots.iter().flatten();
+        let usable = live().map(|&(block, layout, _)| self.subject.usable_bytes(block, layout));
+        (live().map(|(_, layout, _)| layout.size()).sum(), usable.sum())
+    }
+}
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        for (block, layout, _) in mem::take(&mut self.slots).into_iter().flatten() {
+            // SAFETY: the subject is there, and slots hold its live blocks.
+            unsafe { Request { calls: self.subject.calls(layout), block, layout }.perform() };
+        }
+    }
+}
+
+impl fmt::Debug for Playing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Playing").field("slots", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
 /// Replays a trace, each operation through `measure`, which returns what [`Request::perform`] does and what that cost: the
 /// kinds and costs after the warm-up. In the end, what is still live is freed, unmeasured.
 ///
@@ -67,42 +136,15 @@ pub unsafe fn replay(
 ) -> Vec<(Kind, u64)> {
     // Before the first operation: one of the subjects is the system heap.
     let mut costs = Vec::with_capacity(trace.operations.len());
-    let mut slots = vec![None; trace.slots()];
-    for (number, operation) in trace.operations.iter().enumerate() {
-        let measured = number >= trace.warm_up;
-        let mut run = |request: Request| {
-            if measured {
-                return measure(request);
-            }
-            // SAFETY: the subject is there, and slots hold live blocks.
-            (unsafe { request.perform() }, 0)
-        };
-        let (kind, cost) = match *operation {
-            Operation::Allocate { slot, layout } => {
-                let (block, cost) =
-                    run(Request { calls: subject.calls(layout), block: ptr::null_mut(), layout });
-                if block.is_null() {
-                    (Kind::AllocRefused, cost)
-                } else {
-                    assert!(block.addr().is_multiple_of(layout.align()), "a misaligned block");
-                    let borrowed = subject.is_borrowed(block, layout);
-                    slots[slot] = Some((block, layout, borrowed));
-                    (if borrowed { Kind::AllocBorrowed } else { Kind::Alloc }, cost)
-                }
-            }
-            Operation::Free { slot } => {
-                let Some((block, layout, borrowed)) = slots[slot].take() else { continue };
-                let (_, cost) = run(Request { calls: subject.calls(layout), block, layout });
-                (if borrowed { Kind::FreeBorrowed } else { Kind::Free }, cost)
-            }
-        };
-        if measured {
-            costs.push((kind, cost));
+    let mut playing = Playing::new(subject, trace.slots());
+    for (number, &operation) in trace.operations.iter().enumerate() {
+        if number < trace.warm_up {
+            // SAFETY: performed once; the subject is there, and slots hold live blocks.
+            unsafe { playing.perform(operation, |request| (request.perform(), 0)) };
+        } else {
+            // SAFETY: the caller's promise.
+            costs.extend(unsafe { playing.perform(operation, &mut measure) });
         }
-    }
-    for (block, layout, _) in slots.into_iter().flatten() {
-        // SAFETY: as above.
-        unsafe { Request { calls: subject.calls(layout), block, layout }.perform() };
     }
     costs
 }

@@ -12,14 +12,19 @@
 
 mod audio;
 mod demand;
+mod history;
 mod random;
+mod recorded;
 
 use core::alloc::Layout;
+use detalloc::Profile;
 
 pub use self::{
-    audio::{Audio, grain_bytes},
+    audio::{Audio, Shape, grain_bytes},
     demand::Demand,
+    history::History,
     random::Random,
+    recorded::recorded,
 };
 
 /// One operation. Blocks are known by slots, which are used again.
@@ -43,7 +48,7 @@ pub enum Operation {
 #[derive(Clone, Debug)]
 pub struct Trace {
     /// As the counts name it.
-    pub name: &'static str,
+    pub name: String,
     /// The operations, in order.
     pub operations: Vec<Operation>,
     /// How many of the first operations only lead up to the steady state, and are not measured.
@@ -65,6 +70,25 @@ impl Trace {
     pub fn demand(&self) -> Demand {
         Demand::of(self.operations.iter().copied())
     }
+
+    /// What a configuration for it can be suggested from.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        let mut profile = Profile::new();
+        let mut slots = vec![None; self.slots()];
+        for operation in &self.operations {
+            match *operation {
+                Operation::Allocate { slot, layout } => {
+                    profile.allocated(layout);
+                    slots[slot] = Some(layout);
+                }
+                Operation::Free { slot } => {
+                    slots[slot].take().into_iter().for_each(|layout| profile.freed(layout));
+                }
+            }
+        }
+        profile
+    }
 }
 
 /// Every trace, in the order of the table.
@@ -82,7 +106,7 @@ pub fn fixed() -> Trace {
         operations.extend(blocks.clone().map(|slot| Operation::Allocate { slot, layout: layout(64) }));
         operations.extend(blocks.rev().map(|slot| Operation::Free { slot }));
     }
-    Trace { name: "fixed", operations, warm_up: 0 }
+    Trace { name: "fixed".to_owned(), operations, warm_up: 0 }
 }
 
 /// The trace `random`: any size at any time.
@@ -97,7 +121,7 @@ pub fn random() -> Trace {
         let slot = random.below(LIVE);
         operations.extend([Operation::Free { slot }, allocate(slot, &mut random)]);
     }
-    Trace { name: "random", operations, warm_up: 0 }
+    Trace { name: "random".to_owned(), operations, warm_up: 0 }
 }
 
 /// The trace `comb`: what fragments a heap that merges.
@@ -115,7 +139,7 @@ pub fn comb() -> Trace {
         random.shuffle(&mut order);
         operations.extend(order.into_iter().map(|slot| Operation::Free { slot }));
     }
-    Trace { name: "comb", operations, warm_up: 0 }
+    Trace { name: "comb".to_owned(), operations, warm_up: 0 }
 }
 
 /// The trace `audio`: what a dense cloud of grains asks for. The first 500 callbacks, in which no block is older than
@@ -124,7 +148,7 @@ pub fn comb() -> Trace {
 pub fn audio() -> Trace {
     let operations: Vec<_> = Audio::new(640).collect();
     let warm_up = Audio::new(500).count();
-    Trace { name: "audio", operations, warm_up }
+    Trace { name: "audio".to_owned(), operations, warm_up }
 }
 
 /// The layout of a block of so many bytes, as all traces align it.

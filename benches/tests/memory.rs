@@ -10,23 +10,6 @@ use detalloc_benches::traces::{Operation, Trace, audio};
 /// The headroom of a suggestion from a profile, in percent.
 const HEADROOM_PERCENT: u32 = 5;
 
-fn profile(trace: &Trace) -> Profile {
-    let mut profile = Profile::new();
-    let mut slots = vec![None; trace.slots()];
-    for operation in &trace.operations {
-        match *operation {
-            Operation::Allocate { slot, layout } => {
-                profile.allocated(layout);
-                slots[slot] = Some(layout);
-            }
-            Operation::Free { slot } => {
-                slots[slot].take().into_iter().for_each(|layout| profile.freed(layout))
-            }
-        }
-    }
-    profile
-}
-
 /// How many requests of the trace a heap of this configuration refuses.
 fn refusals(trace: &Trace, config: &Config) -> usize {
     let mut region = vec![MaybeUninit::uninit(); config.bytes_needed()];
@@ -65,13 +48,13 @@ fn the_audio_preset_serves_the_trace_in_120_percent_of_its_live_bytes() {
     let serves = |live: &usize| refusals(&trace, &Preset::Audio.for_live_blocks(*live)) == 0;
     let live = (trace.demand().peak_live_blocks / 2..).step_by(20).find(serves).unwrap();
     let config = Preset::Audio.for_live_blocks(live);
-    assert!(percent(&config, &profile(&trace), "preset") <= 120);
+    assert!(percent(&config, &trace.profile(), "preset") <= 120);
 }
 
 #[test]
 fn what_the_profile_suggests_serves_the_trace_in_112_percent_of_its_live_bytes() {
     let trace = audio();
-    let profile = profile(&trace);
+    let profile = trace.profile();
     let config = profile.suggest(Borrow::Larger, HEADROOM_PERCENT).unwrap();
     assert!(percent(&config, &profile, "profile") <= 112);
     assert_eq!(refusals(&trace, &config), 0);
@@ -80,7 +63,7 @@ fn what_the_profile_suggests_serves_the_trace_in_112_percent_of_its_live_bytes()
 #[test]
 fn what_the_profile_suggests_without_borrowing_serves_the_trace() {
     let trace = audio();
-    let profile = profile(&trace);
+    let profile = trace.profile();
     let config = profile.suggest(Borrow::Never, 0).unwrap();
     percent(&config, &profile, "profile, without borrowing");
     assert_eq!(refusals(&trace, &config), 0);

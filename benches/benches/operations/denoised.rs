@@ -6,21 +6,12 @@
 //! each callback's worth of operations, a walk over 32 MiB takes the allocator's memory out of the caches.
 
 use comfy_table::{Cell, CellAlignment, Table, TableComponent, presets};
-use core::{
-    arch::x86_64::{_mm_lfence, _rdtsc},
-    hint::black_box,
-    ptr,
-};
 use detalloc_benches::{
-    allocators::{ALL, Build, Room},
-    replay::{Kind, replay},
+    allocators::{ALL, Room},
+    replay::Kind,
+    ticks::{Evict, least, quantiles},
     traces::{self, Trace},
 };
-
-/// More than the caches of a core, in bytes.
-const EVICTING_BYTES: usize = 32 << 20;
-
-const LINE_BYTES: usize = 64;
 
 /// How many operations a callback of the trace `audio` makes, on average.
 const BURST: usize = 40;
@@ -34,11 +25,10 @@ pub(crate) fn print(replays: usize) {
     for trace in traces::all() {
         println!("\n{}, warm\n{}", trace.name, table(&trace, replays, &mut |_| ()));
     }
-    let mut memory = vec![0_u8; EVICTING_BYTES];
+    let mut evict = Evict::new();
     let mut evict = move |operation: usize| {
         if operation.is_multiple_of(BURST) {
-            memory.iter_mut().step_by(LINE_BYTES).for_each(|byte| *byte = byte.wrapping_add(1));
-            black_box(&memory);
+            evict.now();
         }
     };
     let mut trace = traces::audio();
@@ -64,62 +54,10 @@ fn table(trace: &Trace, replays: usize, before: &mut dyn FnMut(usize)) -> Table 
         let costs = least(trace, replays, *build, &room, before);
         let mut row = vec![Cell::new(name)];
         for kind in [Kind::Alloc, Kind::Free] {
-            let mut ticks: Vec<u64> = costs.iter().filter(|cost| cost.0 == kind).map(|cost| cost.1).collect();
-            ticks.sort_unstable();
-            let at = |place: usize| ticks.get(place).map_or(String::new(), u64::to_string);
-            let last = ticks.len().saturating_sub(1);
-            row.extend([last / 2, last * 999 / 1000, last].map(|place| right(&at(place))));
+            let figures = quantiles(&costs, kind).map(|ticks| ticks.map(|ticks| ticks.to_string()));
+            row.extend(figures.unwrap_or_default().map(|figure| right(&figure)));
         }
         table.add_row(row);
     }
     table
-}
-
-/// The kind of every operation, and the least ticks that it took in any replay.
-fn least(
-    trace: &Trace,
-    replays: usize,
-    build: Build,
-    room: &Room,
-    before: &mut dyn FnMut(usize),
-) -> Vec<(Kind, u64)> {
-    let reading = (0..1000).map(|_| ticks(ptr::null_mut).1).min().unwrap_or(0);
-    let mut least: Vec<(Kind, u64)> = Vec::new();
-    for _ in 0..replays {
-        // Set up anew, so that each replay finds the same, and the trace played once, so that nothing is touched first.
-        let mut subject = build(room);
-        let mut operation = 0;
-        // SAFETY: each request is performed once, by replays, which keep their subject and free live blocks with their
-        // layouts.
-        let costs = unsafe {
-            replay(trace, subject.as_mut(), |request| (request.perform(), 0));
-            replay(trace, subject.as_mut(), |request| {
-                before(operation);
-                operation += 1;
-                let (block, ticks) = ticks(|| request.perform());
-                (block, ticks.saturating_sub(reading))
-            })
-        };
-        if least.is_empty() {
-            least = costs;
-        } else {
-            least.iter_mut().zip(costs).for_each(|(least, cost)| least.1 = least.1.min(cost.1));
-        }
-    }
-    least
-}
-
-/// What an operation returns, and the ticks from before its first instruction until after its last one.
-#[inline(always)]
-fn ticks(operation: impl FnOnce() -> *mut u8) -> (*mut u8, u64) {
-    // SAFETY: both instructions are part of every x86-64.
-    unsafe {
-        _mm_lfence();
-        let start = _rdtsc();
-        _mm_lfence();
-        let block = operation();
-        _mm_lfence();
-        let end = _rdtsc();
-        (block, end.wrapping_sub(start))
-    }
 }

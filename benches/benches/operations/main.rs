@@ -1,49 +1,46 @@
 //! What allocations and frees cost in time, ours beside rivals: `cargo bench -p detalloc-benches --bench operations`, with
 //! `--features c-rivals` for those in C and C++ too, and `-- --quick` for a first look.
 //!
-//! First the denoised latencies of single operations, then the throughput of a pair and of a thousand.
+//! First the denoised latencies of single operations, then the throughput of a thousand blocks, then every single operation of
+//! core and integration, each beside its peers. `cargo xtask bench` puts all of this on a page.
 #![allow(missing_docs, reason = "criterion's macros make items of their own")]
 
 #[cfg(target_arch = "x86_64")]
 mod denoised;
 
-use core::{alloc::Layout, hint::black_box, ptr};
+use core::{alloc::Layout, ptr};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group};
-use detalloc_audio::{AudioBudget, RtHeap};
 use detalloc_benches::{
     allocators::{ALL, Room},
+    cases,
     replay::Request,
     traces::{Demand, Operation, Random, grain_bytes, layout},
 };
+use std::time::{Duration, Instant};
 
-/// One block at a time: the best case of every allocator.
-fn pair(c: &mut Criterion) {
-    let mut group = c.benchmark_group("one block of 64 bytes, allocated and freed");
-    let (layout, room) = (layout(64), room(&[64; 256]));
-    for (name, build) in ALL {
-        let mut subject = build(&room);
-        let calls = subject.calls(layout);
-        let allocate = Request { calls, block: ptr::null_mut(), layout };
-        group.bench_function(*name, |b| {
-            b.iter(|| {
-                // SAFETY: the subject is there, and frees what it just allocated.
-                unsafe {
-                    let block = black_box(allocate).perform();
-                    black_box(Request { block, ..allocate }).perform()
+/// One operation at a time. Where each has to be prepared, reading the clock twice is in it.
+fn single(c: &mut Criterion) {
+    for mut case in cases::all() {
+        let name = format!("{}, {}", case.operation, case.engine);
+        case.measure(&mut |repeated| {
+            c.bench_function(&name, |b| {
+                if repeated.needs_preparing() {
+                    b.iter_custom(|times| {
+                        let mut took = Duration::ZERO;
+                        for _ in 0..times {
+                            repeated.prepare();
+                            let start = Instant::now();
+                            repeated.run();
+                            took += start.elapsed();
+                        }
+                        took
+                    });
+                } else {
+                    b.iter(|| repeated.run());
                 }
             });
         });
     }
-    let mut rt_heap = RtHeap::new();
-    let budget = AudioBudget::new(48_000.0, 64).objects::<[u64; 8]>(256);
-    rt_heap.reconfigure(&budget).expect("a small budget");
-    group.bench_function("detalloc-audio, RtBox in a callback", |b| {
-        rt_heap.enter(|rt| b.iter(|| rt.boxed(black_box([0_u64; 8])).is_ok()));
-    });
-    group.bench_function("detalloc-audio, an empty callback", |b| {
-        b.iter(|| rt_heap.enter(|rt| black_box(rt).vec::<u8>(usize::MAX).is_err()));
-    });
-    group.finish();
 }
 
 /// A thousand blocks of the sizes of grains, then all of them back: what a dense cloud does.
@@ -84,7 +81,7 @@ fn room(sizes: &[usize]) -> Room {
     Room::ample(&Demand::of(sizes.iter().enumerate().map(allocate)))
 }
 
-criterion_group!(benches, pair, cloud);
+criterion_group!(benches, cloud, single);
 
 fn main() {
     let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);

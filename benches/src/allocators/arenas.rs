@@ -14,6 +14,8 @@ struct Arena<A> {
     _region: Region,
     allocate: Operation<*mut u8>,
     free: Operation<()>,
+    /// How many bytes a block of a layout has, where that is documented.
+    usable_bytes: fn(Layout) -> Option<usize>,
 }
 
 // SAFETY: the two functions are those of the allocator.
@@ -22,14 +24,19 @@ unsafe impl<A> Subject for Arena<A> {
         let allocator = (&raw mut self.allocator).cast();
         Calls { allocator, allocate: self.allocate, free: self.free }
     }
+
+    fn usable_bytes(&self, _: *mut u8, layout: Layout) -> Option<usize> {
+        (self.usable_bytes)(layout)
+    }
 }
 
-/// Defines the two functions of an allocator, how much its metadata takes of a region, and its set-up in one.
+/// Defines the two functions of an allocator, how much its metadata takes of a region, its set-up in one, and the size of blocks.
 macro_rules! arena {
     (
         $name:ident: $type:ty, $metadata:expr, $new:expr;
         |$one:ident, $layout:ident| $allocate:expr;
         |$two:ident, $block:ident, $freed:ident| $free:expr;
+        $usable_bytes:expr;
     ) => {
         pub(super) fn $name(room: &Room) -> Box<dyn Subject> {
             /// # Safety
@@ -63,7 +70,7 @@ macro_rules! arena {
             let region = Region::new(room.arena_bytes + $metadata);
             // SAFETY: lent to this allocator only, which goes before the region.
             let allocator: $type = $new(unsafe { region.lend() });
-            Box::new(Arena { allocator, _region: region, allocate, free })
+            Box::new(Arena { allocator, _region: region, allocate, free, usable_bytes: $usable_bytes })
         }
     };
 }
@@ -76,6 +83,7 @@ arena! {
     };
     |tlsf, layout| tlsf.allocate(layout);
     |tlsf, block, layout| tlsf.deallocate(block, layout.align());
+    |_| None;
 }
 
 arena! {
@@ -88,12 +96,14 @@ arena! {
     };
     |talc, layout| talc.allocate(layout);
     |talc, block, layout| talc.deallocate(block.as_ptr(), layout);
+    |_| None;
 }
 
 arena! {
     linked_list: linked_list_allocator::Heap, 0, linked_list_allocator::Heap::from_slice;
     |heap, layout| heap.allocate_first_fit(layout).ok();
     |heap, block, layout| heap.deallocate(block, layout);
+    |layout| Some(layout.size().next_multiple_of(size_of::<usize>()).max(2 * size_of::<usize>()));
 }
 
 arena! {
@@ -105,4 +115,5 @@ arena! {
     };
     |heap, layout| heap.alloc(layout).ok();
     |heap, block, layout| heap.dealloc(block, layout);
+    |layout| Some(layout.size().next_power_of_two().max(layout.align()));
 }

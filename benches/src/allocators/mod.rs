@@ -36,6 +36,11 @@ pub unsafe trait Subject {
     /// What to call for blocks of this layout.
     fn calls(&mut self, layout: Layout) -> Calls;
 
+    /// How many bytes a live block of this layout has, where the allocator says or documents it.
+    fn usable_bytes(&self, _block: *mut u8, _layout: Layout) -> Option<usize> {
+        None
+    }
+
     /// Whether this block, allocated for this layout, was borrowed from a larger class.
     fn is_borrowed(&self, _block: *mut u8, _layout: Layout) -> bool {
         false
@@ -87,6 +92,26 @@ pub const ALL: &[(&str, Build)] = &[
     #[cfg(feature = "c-rivals")]
     ("snmalloc", system::snmalloc),
 ];
+
+/// The system heap. As the two below, it needs nothing to be called on, and may be called on any thread.
+pub(crate) const SYSTEM: Build = system::glibc;
+
+/// mimalloc.
+#[cfg(feature = "c-rivals")]
+pub(crate) const MIMALLOC: Build = system::mimalloc;
+
+/// jemalloc.
+#[cfg(feature = "c-rivals")]
+pub(crate) const JEMALLOC: Build = system::jemalloc;
+
+/// Gives the free memory of the system heap back to the system.
+pub fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: may be called at any time, on any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
 
 /// Memory that may be lent as if for ever; whatever borrows it goes before it.
 struct Region(*mut [MaybeUninit<u8>]);

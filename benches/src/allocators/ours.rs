@@ -35,10 +35,14 @@ unsafe impl<H: Allocate> Subject for Ours<H> {
         Calls { allocator: (&raw mut self.heap).cast(), allocate: allocate::<H>, free: free::<H> }
     }
 
+    fn usable_bytes(&self, block: *mut u8, _: Layout) -> Option<usize> {
+        self.heap.usable_bytes(NonNull::new(block)?).ok()
+    }
+
     fn is_borrowed(&self, block: *mut u8, layout: Layout) -> bool {
         let fits = |bytes: usize| bytes >= layout.size() && bytes.is_multiple_of(layout.align());
         let home = self.config.pools().iter().map(|pool| pool.block_bytes).find(|&bytes| fits(bytes));
-        NonNull::new(block).and_then(|block| self.heap.usable_bytes(block).ok()) != home
+        self.usable_bytes(block, layout) != home
     }
 }
 

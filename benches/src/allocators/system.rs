@@ -11,6 +11,8 @@ use std::alloc::System;
 struct Global {
     allocate: Operation<*mut u8>,
     free: Operation<()>,
+    /// How many bytes a live block has.
+    usable_bytes: unsafe fn(*mut u8) -> usize,
 }
 
 // SAFETY: the two functions belong together and need no allocator.
@@ -18,11 +20,16 @@ unsafe impl Subject for Global {
     fn calls(&mut self, _: Layout) -> Calls {
         Calls { allocator: ptr::null_mut(), allocate: self.allocate, free: self.free }
     }
+
+    fn usable_bytes(&self, block: *mut u8, _: Layout) -> Option<usize> {
+        // SAFETY: live, and of this allocator.
+        Some(unsafe { (self.usable_bytes)(block) })
+    }
 }
 
-/// Defines the two functions of an allocator, and its set-up.
+/// Defines the two functions of an allocator, its set-up, and the one that says how large a block is.
 macro_rules! global {
-    ($name:ident: |$size:ident, $align:ident| $allocate:expr; |$block:ident, $bytes:ident, $alignment:ident| $free:expr;) => {
+    ($name:ident: |$size:ident, $align:ident| $allocate:expr; |$block:ident, $bytes:ident, $alignment:ident| $free:expr; $usable_bytes:path;) => {
         pub(super) fn $name(_: &Room) -> Box<dyn Subject> {
             /// # Safety
             /// Size and alignment are those of a layout that is not empty.
@@ -44,7 +51,13 @@ macro_rules! global {
                 // SAFETY: the caller's promise.
                 _ = unsafe { $free };
             }
-            Box::new(Global { allocate, free })
+            /// # Safety
+            /// The block is live.
+            unsafe fn usable_bytes(block: *mut u8) -> usize {
+                // SAFETY: the caller's promise.
+                unsafe { $usable_bytes(block.cast()) }
+            }
+            Box::new(Global { allocate, free, usable_bytes })
         }
     };
 }
@@ -52,12 +65,14 @@ macro_rules! global {
 global! {
     glibc: |size, align| System.alloc(Layout::from_size_align_unchecked(size, align));
     |block, size, align| System.dealloc(block, Layout::from_size_align_unchecked(size, align));
+    libc::malloc_usable_size;
 }
 
 #[cfg(feature = "c-rivals")]
 global! {
     mimalloc: |size, align| libmimalloc_sys::mi_malloc_aligned(size, align);
     |block, _size, _align| libmimalloc_sys::mi_free(block);
+    libmimalloc_sys::mi_usable_size;
 }
 
 #[cfg(feature = "c-rivals")]
@@ -67,12 +82,14 @@ global! {
         flags => tikv_jemalloc_sys::mallocx(size, flags),
     };
     |block, size, align| tikv_jemalloc_sys::sdallocx(block, size, jemalloc_flags(size, align));
+    tikv_jemalloc_sys::malloc_usable_size;
 }
 
 #[cfg(feature = "c-rivals")]
 global! {
     snmalloc: |size, align| snmalloc_sys::sn_rust_alloc(align, size);
     |block, size, align| snmalloc_sys::sn_rust_dealloc(block, align, size);
+    snmalloc_sys::sn_rust_usable_size;
 }
 
 /// The alignment as jemalloc wants to be told it, zero if it is what every block of the size has.

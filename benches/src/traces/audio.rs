@@ -3,8 +3,19 @@
 use super::{Operation, Random, layout};
 use std::collections::VecDeque;
 
-/// The longest life of a block, in callbacks.
-const LIFE_CALLBACKS: usize = 500;
+/// How dense a cloud is.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The most blocks that a callback allocates; the fewest are none.
+    pub most: usize,
+    /// The longest life of a block, in callbacks; the shortest is 1.
+    pub life_callbacks: usize,
+}
+
+impl Shape {
+    /// That of the trace `audio`.
+    pub const AUDIO: Self = Self { most: 40, life_callbacks: 500 };
+}
 
 /// The size of a block in the trace `audio`: 64 B to 16 KiB, log-uniform, in bytes.
 pub fn grain_bytes(random: &mut Random) -> usize {
@@ -18,8 +29,10 @@ pub fn grain_bytes(random: &mut Random) -> usize {
 /// The operations of so many callbacks; see the table in [`traces`](super).
 #[derive(Clone, Debug)]
 pub struct Audio {
+    shape: Shape,
     random: Random,
-    callbacks_left: usize,
+    callbacks: usize,
+    begun: usize,
     /// The slots to free in the next callbacks: one list each, the next one first.
     endings: VecDeque<VecDeque<usize>>,
     /// How many blocks this callback has still to allocate.
@@ -32,14 +45,28 @@ impl Audio {
     /// The operations of `callbacks` callbacks.
     #[must_use]
     pub fn new(callbacks: usize) -> Self {
+        Self::shaped(callbacks, Shape::AUDIO)
+    }
+
+    /// The operations of `callbacks` callbacks of another cloud.
+    #[must_use]
+    pub fn shaped(callbacks: usize, shape: Shape) -> Self {
         Self {
+            shape,
             random: Random::new(),
-            callbacks_left: callbacks,
-            endings: vec![VecDeque::new(); LIFE_CALLBACKS + 1].into(),
+            callbacks,
+            begun: 0,
+            endings: vec![VecDeque::new(); shape.life_callbacks + 1].into(),
             allocations_left: 0,
             empty_slots: Vec::new(),
             slots: 0,
         }
+    }
+
+    /// The callback that the latest operation belongs to, the first being 1.
+    #[must_use]
+    pub fn callback(&self) -> usize {
+        self.begun
     }
 }
 
@@ -57,12 +84,15 @@ impl Iterator for Audio {
                 let slot = self.empty_slots.pop().unwrap_or(self.slots);
                 self.slots = self.slots.max(slot + 1);
                 let layout = layout(grain_bytes(&mut self.random));
-                self.endings[1 + self.random.below(LIFE_CALLBACKS)].push_back(slot);
+                self.endings[1 + self.random.below(self.shape.life_callbacks)].push_back(slot);
                 return Some(Operation::Allocate { slot, layout });
             }
-            self.callbacks_left = self.callbacks_left.checked_sub(1)?;
+            if self.begun == self.callbacks {
+                return None;
+            }
+            self.begun += 1;
             self.endings.rotate_left(1);
-            self.allocations_left = self.random.below(41);
+            self.allocations_left = self.random.below(self.shape.most + 1);
         }
     }
 }

@@ -81,7 +81,8 @@ fn require_machine() -> Result<(), Failure> {
     Err(Failure::CannotRun("instructions are counted on Linux on x86-64 only".into()))
 }
 
-fn require_tools(workspace: &Workspace) -> Result<(), Failure> {
+/// Sees to it that the rivals can be built.
+pub(crate) fn require_tools(workspace: &Workspace) -> Result<(), Failure> {
     for tool in TOOLS.iter().filter(|tool| TOOLS_OF_RIVALS.contains(&tool.name)) {
         let there = || tool.version(&workspace.root).is_some();
         if !(there() || tool.install() && there()) {

@@ -3,17 +3,16 @@
 //! `cargo xtask opcount` builds it for each target, runs it and shows the results.
 
 mod growth;
-mod summary;
 
 use detalloc_benches::{
     allocators::{ALL, Room},
-    replay::{Request, replay},
+    counts::{Summary, counted, of_each_kind},
+    replay::replay,
     traces,
 };
 use serde::Serialize;
-use std::{env, error::Error, ptr};
+use std::{env, error::Error};
 use step_count::Stepper;
-use summary::{Summary, of_each_kind};
 
 /// A line of results.
 #[derive(Serialize)]
@@ -40,7 +39,8 @@ fn results(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
             let name = format!("{}{suffix}", trace.name);
             for &(allocator, build) in ALL {
                 let mut subject = build(&room);
-                // SAFETY: each request is performed once.
+                // SAFETY: each request is performed once, by replays, which keep their subject and free live blocks with
+                // their layouts.
                 let costs = unsafe { replay(&trace, subject.as_mut(), |request| counted(stepper, request)) };
                 for summary in of_each_kind(&costs) {
                     let line = Line { allocator, trace: &name, summary };
@@ -50,17 +50,4 @@ fn results(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
-}
-
-/// Does what a request asks for, and counts the instructions.
-fn counted(stepper: &mut Stepper, Request { calls, block, layout }: Request) -> (*mut u8, u64) {
-    let (size, align) = (layout.size(), layout.align());
-    // SAFETY: replays keep their subject, and free live blocks with their layouts.
-    unsafe {
-        if block.is_null() {
-            return stepper.call(calls.allocate, calls.allocator, ptr::null_mut(), size, align);
-        }
-        let ((), count) = stepper.call(calls.free, calls.allocator, block, size, align);
-        (ptr::null_mut(), count)
-    }
 }

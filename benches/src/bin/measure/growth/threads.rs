@@ -1,0 +1,109 @@
+//! A callback of 64 allocations after 64 blocks were freed by so many other threads; by the owner itself where there is none.
+
+use super::Point;
+use crate::Line;
+use core::{alloc::Layout, ptr};
+use detalloc_audio::{AudioBudget, RtHeap};
+use detalloc_benches::{
+    allocators::{ALL, Room},
+    replay::Request,
+    traces::{Demand, Operation, layout},
+};
+use std::{error::Error, thread};
+use step_count::Stepper;
+
+/// How many blocks are freed, and then allocated.
+const BLOCKS: usize = 64;
+
+/// Samples in a block.
+const SAMPLES: usize = 256;
+
+/// How often that is counted.
+const CALLBACKS: usize = 20;
+
+/// The most threads.
+const THREADS: usize = 8;
+
+pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
+    for threads in 0..=THREADS {
+        let show = |engine, counts: Vec<u64>| {
+            Line::Growth(Point {
+                axis: "threads",
+                x: threads,
+                engine,
+                operation: "callback",
+                instructions: counts.iter().max().copied().unwrap_or(0),
+                fewest: counts.iter().min().copied().unwrap_or(0),
+                instance: None,
+            })
+            .print()
+        };
+        let mut heap = heap()?;
+        let handles = || heap.enter(|rt| [(); BLOCKS].map(|()| rt.vec::<f32>(SAMPLES)));
+        show("detalloc", rounds(threads, stepper, handles))?;
+        let mut heap = self::heap()?;
+        let vectors = || heap.enter(|_| [(); BLOCKS].map(|()| Vec::<f32>::with_capacity(SAMPLES)));
+        show("detalloc-routed", rounds(threads, stepper, vectors))?;
+        for (engine, name) in [("system", "glibc"), ("mimalloc", "mimalloc"), ("jemalloc", "jemalloc")] {
+            let Some((_, build)) = ALL.iter().find(|(known, _)| *known == name) else { continue };
+            let layout = layout(SAMPLES * size_of::<f32>());
+            let mut subject = build(&room(layout));
+            let request = Request { calls: subject.calls(layout), block: ptr::null_mut(), layout };
+            let block = || {
+                // SAFETY: these heaps are always there.
+                let block = unsafe { request.perform() };
+                Owned(Request { block, ..request })
+            };
+            let blocks = || [(); BLOCKS].map(|()| block());
+            show(engine, rounds(threads, stepper, blocks))?;
+        }
+    }
+    Ok(())
+}
+
+/// What each callback takes.
+fn rounds<T: Send, const N: usize>(
+    threads: usize,
+    stepper: &mut Stepper,
+    mut callback: impl FnMut() -> [T; N],
+) -> Vec<u64> {
+    let mut counts = Vec::with_capacity(CALLBACKS);
+    let mut live: Vec<T> = callback().into();
+    for _ in 0..CALLBACKS {
+        thread::scope(|scope| {
+            for left in (1..=threads).rev() {
+                let share: Vec<T> = live.drain(live.len() - live.len() / left..).collect();
+                scope.spawn(|| drop(share));
+            }
+        });
+        // What is left is the owner's to free.
+        live.clear();
+        let (blocks, count) = stepper.step(&mut callback);
+        live.extend(blocks);
+        counts.push(count);
+    }
+    counts
+}
+
+fn heap() -> Result<RtHeap, Box<dyn Error>> {
+    let mut heap = RtHeap::reaped_by_task();
+    heap.reconfigure(&AudioBudget::new(48_000.0, 64).slices::<f32>(SAMPLES, BLOCKS))?;
+    Ok(heap)
+}
+
+fn room(layout: Layout) -> Room {
+    Room::ample(&Demand::of([Operation::Allocate { slot: 0, layout }].into_iter()))
+}
+
+/// A block of a heap of the whole process, by the request that will free it.
+struct Owned(Request);
+
+// SAFETY: the block is this one's alone, and any thread may free it.
+unsafe impl Send for Owned {}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: these heaps are always there, and the block is live until now.
+        unsafe { self.0.perform() };
+    }
+}
