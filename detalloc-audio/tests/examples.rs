@@ -144,6 +144,7 @@ mod synth {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn plays_the_pitches_of_a_midi_file_and_then_falls_silent() {
         let files = Files::new();
         let midi = files.midi(&[69, 60, 76]);
@@ -160,6 +161,7 @@ mod synth {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn steals_voices_without_a_click_when_the_pools_refuse() {
         let files = Files::new();
         let (samples, said) = files.play("synth", &["--voices", "2"]);
@@ -170,6 +172,7 @@ mod synth {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn plays_the_same_however_large_its_callbacks_are() {
         let files = Files::new();
         let (small, _) = files.play("synth", &["--block", "1", "--seconds", "1"]);
@@ -178,6 +181,7 @@ mod synth {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn without_a_device_says_so_in_a_line_and_goes_on() {
         let said = said("synth", &["--seconds", "0.1"]);
         assert!(said.lines().next().unwrap().contains("playing without a device"), "{said}");
@@ -203,6 +207,7 @@ mod looper {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn repeats_what_came_in_each_time_quieter() {
         let (samples, said) = looped("6");
         let levels = levels(&samples);
@@ -215,6 +220,7 @@ mod looper {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn lets_the_oldest_layer_go_when_the_pools_have_no_room_for_another() {
         let (samples, said) = looped("2");
         let levels = levels(&samples);
@@ -223,6 +229,7 @@ mod looper {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn has_no_click_where_the_loop_returns() {
         let files = Files::new();
         // Begins at its peak, so that a layer without a seam would begin there too.
@@ -238,6 +245,7 @@ mod third_party {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn makes_a_robot_whose_pitch_is_that_of_its_frames() {
         let files = Files::new();
         let (samples, said) = files.play("third_party", &["--seconds", "3"]);
@@ -256,6 +264,7 @@ mod publish {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn fades_from_one_impulse_response_to_the_next_where_it_was_published() {
         let files = Files::new();
         let (loud, quiet) = (files.wav("loud.wav", &[1.0]), files.wav("quiet.wav", &[0.25]));
@@ -275,6 +284,7 @@ mod publish {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn swaps_three_hundred_rooms_of_its_own_without_a_refusal() {
         let files = Files::new();
         let (samples, said) = files.play("publish", &["--every", "0.01", "--seconds", "3"]);
@@ -363,6 +373,7 @@ mod bad_input {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn files_that_are_not_there_or_something_else_are_named() {
         let files = Files::new();
         let empty = files.path("empty");
@@ -391,6 +402,7 @@ mod bad_input {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn a_midi_file_cut_anywhere_never_panics() {
         let files = Files::new();
         let whole = std::fs::read(files.midi(&[60, 62])).unwrap();
@@ -402,6 +414,7 @@ mod bad_input {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn a_rate_that_the_input_does_not_have_says_what_to_do() {
         let files = Files::new();
         let input = files.wav("sound.wav", &[0.0; 8]);
@@ -410,12 +423,14 @@ mod bad_input {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn a_wav_that_cannot_be_written_says_so() {
         let said = refused("synth", &["--seconds", "0.1", "--wav", "/nowhere/at/all.wav"]);
         assert!(said.contains("/nowhere/at/all.wav"), "{said}");
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn figures_out_of_range_never_reach_the_audio() {
         for args in [
             ["--block", "0"],
@@ -435,6 +450,7 @@ mod bad_input {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "there are no processes")]
     fn a_device_that_this_build_cannot_have_is_an_error_and_not_a_fall_back() {
         assert!(refused("synth", &["--device", "anything"]).contains("--features cpal"));
         assert!(refused("synth", &["--host", "anything"]).contains("--features cpal"));

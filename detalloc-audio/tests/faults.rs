@@ -41,6 +41,7 @@ fn faults_of_a_burst() -> u64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it counts no faults")]
 fn blocks_lane_and_metadata_are_touched_before_the_first_callback() {
     // The stack that the burst itself uses, and the first call of everything.
     faults_of_a_burst();

@@ -86,8 +86,8 @@ mod budgets {
         assert_eq!(blocks, [(16, 14), (96, 2)]);
     }
 
-    // AddressSanitizer ends the program instead of refusing.
-    #[cfg(not(asan))]
+    // Sanitizers end the program instead of refusing.
+    #[cfg(not(any(asan, tsan)))]
     #[test]
     fn what_most_of_the_memory_is_for_may_be_no_pool() {
         let budget = || AudioBudget::new(48_000.0, 64).objects::<u64>(1);
@@ -98,8 +98,8 @@ mod budgets {
         assert!(foreign.to_string().ends_with("for foreign values on their way"), "{foreign}");
     }
 
-    // AddressSanitizer ends the program instead of refusing.
-    #[cfg(not(asan))]
+    // Sanitizers end the program instead of refusing.
+    #[cfg(not(any(asan, tsan)))]
     #[test]
     fn more_than_the_system_has_is_refused_with_the_bytes_and_what_they_are_for() {
         let budget = AudioBudget::new(48_000.0, 64).slices::<u8>(1 << 24, 1 << 24).objects::<u64>(1);
@@ -439,7 +439,8 @@ mod lifetimes {
         let (send, receive) = mpsc::channel::<(Option<RtBox<Counted>>, RtVec<u32>)>();
         let freeing = thread::spawn(move || receive.into_iter().count());
         let mut made = 0;
-        for callback in 0..400 {
+        let callbacks = if cfg!(miri) { 10 } else { 400 };
+        for callback in 0..callbacks {
             let values: Vec<_> = (0..4).map(|_| Counted::new(&dropped)).collect();
             made += values.len();
             let send = send.clone();

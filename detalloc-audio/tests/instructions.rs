@@ -4,6 +4,7 @@
     target_os = "linux",
     target_arch = "x86_64",
     not(debug_assertions),
+    not(miri),
     not(feature = "fault-injection")
 ))]
 

@@ -14,6 +14,9 @@ use std::{
 #[global_allocator]
 static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
+/// How many are published while others read.
+const VALUES: usize = if cfg!(miri) { 20 } else { 2_000 };
+
 /// Counts how many there are, and is all of one number.
 struct Table {
     alive: Arc<AtomicUsize>,
@@ -101,7 +104,7 @@ fn two_threads_that_read_never_see_one_that_is_destroyed_or_half() {
             scope.spawn(move || {
                 let mut heap = heap();
                 let mut newest = 0;
-                while newest < 2_000 {
+                while newest < VALUES {
                     heap.enter(|_| {
                         let table = reader.read();
                         let first = table.values[0];
@@ -111,7 +114,7 @@ fn two_threads_that_read_never_see_one_that_is_destroyed_or_half() {
                 }
             });
         }
-        (1..=2_000).for_each(|value| publish.set(counts.table(value)));
+        (1..=VALUES).for_each(|value| publish.set(counts.table(value)));
     });
     drop(publish);
     eventually("all are destroyed", || {
@@ -126,7 +129,7 @@ fn two_threads_may_publish() {
     let publish = Publish::new(counts.table(0)).unwrap();
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| (0..500).for_each(|value| publish.set(counts.table(value))));
+            scope.spawn(|| (0..VALUES / 4).for_each(|value| publish.set(counts.table(value))));
         }
     });
     drop(publish);

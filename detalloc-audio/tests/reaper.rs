@@ -35,6 +35,7 @@ fn heap_for<T>() -> RtHeap {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it names no threads")]
 fn the_reaper_is_gone_with_the_last_heap() {
     eventually_reapers(0);
     let (one, two) = (heap_for::<u8>(), heap_for::<u16>());

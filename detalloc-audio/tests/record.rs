@@ -80,6 +80,7 @@ const SESSIONS: [(&str, fn()); 6] = [
 ];
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 #[ignore = "what the children run"]
 fn session() {
     let wanted = std::env::var("SESSION").unwrap_or_default();
@@ -123,6 +124,7 @@ fn counts(trace: &[u8]) -> [usize; 4] {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn callbacks_allocations_frees_of_all_threads_and_refusals_are_recorded() {
     let trace = recorded("everything");
     assert_eq!(counts(&trace), [2, 6, 6, 1]);
@@ -132,6 +134,7 @@ fn callbacks_allocations_frees_of_all_threads_and_refusals_are_recorded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn every_heap_has_a_file_of_its_own_and_no_file_is_written_over() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.trace");
@@ -146,6 +149,7 @@ fn every_heap_has_a_file_of_its_own_and_no_file_is_written_over() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn a_crash_leaves_a_whole_trace() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.trace");
@@ -154,6 +158,7 @@ fn a_crash_leaves_a_whole_trace() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn a_recording_that_ends_early_says_how_much_it_lacks() {
     let trace = recorded("too much");
     let parsed = Trace::parse(&trace).unwrap();
@@ -162,12 +167,14 @@ fn a_recording_that_ends_early_says_how_much_it_lacks() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn no_callback_is_disturbed() {
     let trace = recorded("proved");
     assert_eq!(counts(&trace), [2_000, 4_000, 4_000, 0]);
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn a_file_that_cannot_be_written_is_one_line_and_the_program_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     for file in [folder.path().join("missing/a.trace"), folder.path().to_owned()] {
@@ -185,6 +192,7 @@ fn a_file_that_cannot_be_written_is_one_line_and_the_program_goes_on() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no processes")]
 fn without_memory_there_is_nothing_to_record() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a.trace");

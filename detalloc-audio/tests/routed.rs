@@ -1,6 +1,7 @@
 //! The routing global allocator in contain mode: what ordinary code does in a callback stays with the pools, in debug builds
 //! (over `assert_no_alloc`, which would abort) and in release builds.
-#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+// Miri has no window of addresses that would contain ordinary code.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use detalloc_audio::{AudioBudget, Inner, OnViolation, Routed, RtHeap, Snapshot};
 use std::{collections::HashMap, thread, time::Duration};

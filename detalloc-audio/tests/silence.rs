@@ -2,7 +2,8 @@
 //! again, told which; heap calls too small for a system call are counted beside.
 //!
 //! Built with `RUSTFLAGS="-Zsanitizer=realtime --cfg rtsan"`, RealtimeSanitizer watches the same sessions instead of the kernel.
-#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+// Miri has no window of addresses that would contain ordinary code.
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 
 use core::{alloc::Layout, mem::MaybeUninit, ptr};
 use detalloc::{Allocate, Arena, Config, Heap, Pool, PoolConfig, SharedHeap, ring};

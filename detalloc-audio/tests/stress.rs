@@ -2,7 +2,8 @@
 //! containment and top-up, with a watch on what the audio thread asks of the system.
 //!
 //! `cargo test --release -p detalloc-audio --test stress -- --ignored --nocapture`
-#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+// Miri has no window of addresses that would contain ordinary code.
+#![cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64", not(miri)))]
 
 use detalloc_audio::{
     AudioBudget, Foreign, Inner, OnViolation, Publish, ReapTask, Refusal, Routed, Rt, RtArc, RtBox, RtHeap,

@@ -1,5 +1,6 @@
 //! What strict mode does about a use of the system heap in a callback: in child processes, because it ends them.
-#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+// Miri has no window of addresses that would contain ordinary code.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 
 use detalloc_audio::{AudioBudget, Inner, OnViolation, Routed, RtHeap};
 use std::{env, process::Command};

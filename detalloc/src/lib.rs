@@ -93,7 +93,8 @@ mod remote;
 mod remote_free;
 mod report;
 mod ring;
-mod sanitizer;
+#[doc(hidden)]
+pub mod sanitizer;
 #[cfg(target_has_atomic = "ptr")]
 mod shared;
 mod slow;

@@ -6,7 +6,27 @@
 //! instructions that it documents as client requests, which do nothing outside of it. So no header, library or C
 //! compiler is needed, and without both, nothing here costs anything.
 //!
+//! Guards tell them to the byte. A heap without guards tells nothing by itself, as it may go without anybody noticing, and its
+//! memory then serves something else; who owns the memory too, as detalloc-audio does, tells them with [`lend`] and
+//! [`take_back`], which are public for that and hidden.
+//!
 //! Memory is named by address, because nothing here touches it.
+
+/// Whether anybody is told anything.
+pub const ANNOUNCES: bool = cfg!(any(asan, feature = "valgrind"));
+
+/// These bytes may be used from now on, and nothing is known of them.
+#[inline]
+pub fn lend(start: usize, bytes: usize) {
+    asan::unpoison(start, bytes);
+    valgrind::request(valgrind::UNDEFINED, [start, bytes, 0, 0]);
+}
+
+/// Nobody may use these bytes any more.
+#[inline]
+pub fn take_back(start: usize, bytes: usize) {
+    close(start, bytes);
+}
 
 /// A block is the caller's from now on: its first `size` bytes, of which nothing is known, and nothing else of it.
 #[inline]
@@ -131,6 +151,7 @@ mod valgrind {
     pub(super) const RESIZE_IN_PLACE: usize = 0x130b;
     const MEMCHECK: usize = 0x4d43_0000;
     pub(super) const NO_ACCESS: usize = MEMCHECK;
+    pub(super) const UNDEFINED: usize = MEMCHECK + 1;
     pub(super) const DEFINED: usize = MEMCHECK + 2;
 
     #[cfg(all(feature = "valgrind", target_pointer_width = "64", target_arch = "x86_64"))]

@@ -85,6 +85,7 @@ fn config(pools: usize, blocks: usize) -> Config {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no instructions to count")]
 fn every_allocation_costs_the_same_and_every_free_does() {
     let reference = costs(&config(8, 1000), 0);
     assert_eq!((reference.allocate.len(), reference.free.len()), (1, 1), "one count each: {reference:?}");
@@ -95,6 +96,7 @@ fn every_allocation_costs_the_same_and_every_free_does() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "there are no instructions to count")]
 fn a_pool_of_another_depth_costs_the_same_at_every_operation() {
     for blocks in [4097, 300_000] {
         let deep = costs(&config(3, blocks), 50_000);

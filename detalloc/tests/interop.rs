@@ -21,7 +21,7 @@ const CONFIG: Config = Config::constant(&[
     PoolConfig::new(1024, 2),
 ]);
 
-const STEPS: usize = if cfg!(miri) { 300 } else { 20_000 };
+const STEPS: usize = if cfg!(miri) { 60 } else { 20_000 };
 
 /// A value without bytes, and with an alignment that no pool has.
 #[repr(align(8192))]

@@ -68,6 +68,7 @@ fn faults_while_allocating(heap: &mut impl Allocate) -> i64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_is_at_least_as_large_as_asked_for_and_all_in_memory() {
     for bytes in [0, 1, 4095, 4096, 4097, 1 << 20, (1 << 20) + 1] {
         let region = MappedRegion::new(bytes, PLAIN).unwrap();
@@ -80,6 +81,7 @@ fn a_region_is_at_least_as_large_as_asked_for_and_all_in_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn memory_that_is_not_to_be_had_is_an_error() {
     for bytes in [usize::MAX, usize::MAX - 4095, isize::MAX as usize, 1 << 56] {
         for huge_pages in [false, true] {
@@ -90,6 +92,7 @@ fn memory_that_is_not_to_be_had_is_an_error() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_on_huge_pages_is_aligned_to_them_and_says_how_much_it_got() {
     let region = MappedRegion::new(5 << 20, Options { lock: false, huge_pages: true }).unwrap();
     assert_eq!((region.as_ptr().addr() % (2 << 20), region.len() % (2 << 20)), (0, 0));
@@ -102,6 +105,7 @@ fn a_region_on_huge_pages_is_aligned_to_them_and_says_how_much_it_got() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_without_huge_pages_says_so() {
     assert_eq!(MappedRegion::new(1 << 20, PLAIN).unwrap().got().huge_bytes, Some(0));
 }
@@ -109,6 +113,7 @@ fn a_region_without_huge_pages_says_so() {
 // AddressSanitizer's `mlock` does nothing and reports success.
 #[cfg(not(asan))]
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_that_says_it_is_locked_is() {
     let _limit = LIMIT.lock();
     let region = MappedRegion::new(1 << 20, Options { lock: true, huge_pages: false }).unwrap();
@@ -120,6 +125,7 @@ fn a_region_that_says_it_is_locked_is() {
 // AddressSanitizer's `mlock` does nothing and reports success.
 #[cfg(not(asan))]
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_that_may_not_be_locked_serves_and_says_why() {
     let _limit = LIMIT.lock();
     let limit = libc::rlimit { rlim_cur: 64 << 10, rlim_max: libc::RLIM_INFINITY };
@@ -147,6 +153,7 @@ fn a_region_that_may_not_be_locked_serves_and_says_why() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_lies_between_pages_that_nobody_can_touch() {
     let region = MappedRegion::new(1 << 20, PLAIN).unwrap();
     let (start, end) = (region.as_ptr().addr(), region.as_ptr_range().end.addr());
@@ -156,6 +163,7 @@ fn a_region_lies_between_pages_that_nobody_can_touch() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_is_given_back_when_it_is_dropped() {
     // Another test may map something there at once, but not ten times in a row.
     let gone = (0..10).any(|_| {
@@ -166,6 +174,7 @@ fn a_region_is_given_back_when_it_is_dropped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_holds_a_heap_that_owns_it() {
     let region = MappedRegion::new(CONFIG.bytes_needed(), PLAIN).unwrap();
     let mut heap = OwnedHeap::in_mapped(region, &CONFIG).unwrap();
@@ -176,6 +185,7 @@ fn a_region_holds_a_heap_that_owns_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn no_source_faults_while_blocks_are_allocated_and_written() {
     static REGION: StaticRegion<{ CONFIG.bytes_needed() }> = StaticRegion::new();
     let mut heap = Heap::new(REGION.take().unwrap(), &CONFIG).unwrap();
@@ -186,6 +196,7 @@ fn no_source_faults_while_blocks_are_allocated_and_written() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn faults_are_counted_where_memory_is_new() {
     let before = minor_faults();
     let mut untouched = Vec::<u8>::with_capacity(4 << 20);
@@ -196,6 +207,7 @@ fn faults_are_counted_where_memory_is_new() {
 // AddressSanitizer's `mlock` does nothing and reports success.
 #[cfg(not(asan))]
 #[test]
+#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_borrowed_region_can_be_locked_too() {
     let _limit = LIMIT.lock();
     let borrowed = vec![MaybeUninit::<u8>::uninit(); 20_000];

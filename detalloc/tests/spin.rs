@@ -19,17 +19,18 @@ fn layout(size: usize) -> Layout {
 
 #[test]
 fn one_thread_at_a_time_has_the_heap() {
+    let times = if cfg!(miri) { 100 } else { 10_000 };
     let sum = Spin::new(Cell::new(0_usize));
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                for _ in 0..10_000 {
+                for _ in 0..times {
                     sum.lock(|sum| sum.set(core::hint::black_box(sum.get()) + 1));
                 }
             });
         }
     });
-    assert_eq!(sum.into_inner().get(), 40_000);
+    assert_eq!(sum.into_inner().get(), 4 * times);
 }
 
 #[test]
@@ -40,7 +41,8 @@ fn any_thread_allocates_and_frees() {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut heap = &heap;
-                for _ in 0..2000 {
+                let rounds = if cfg!(miri) { 10 } else { 2000 };
+                for _ in 0..rounds {
                     let blocks: Vec<_> = (0..10).map(|_| heap.allocate(layout(64)).unwrap()).collect();
                     for block in blocks {
                         // SAFETY: live, and not used afterwards.

@@ -69,6 +69,7 @@ impl<const N: usize> Default for StaticRegion<N> {
 
 impl<const N: usize> fmt::Debug for StaticRegion<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Relaxed: shown, and nothing else.
         let taken = self.taken.load(Ordering::Relaxed);
         f.debug_struct("StaticRegion").field("bytes", &N).field("taken", &taken).finish_non_exhaustive()
     }
