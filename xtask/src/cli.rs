@@ -64,10 +64,34 @@ pub enum Job {
     /// Break the code on purpose, one line at a time, and demand that the proof of it fails
     ///
     /// Works in a copy in the system's temporary folder. Before anything is broken, every proof has to hold there. Takes some
-    /// twenty minutes on two cores; --only takes those whose description or file has some words.
+    /// twenty minutes on two cores; --only takes those whose description or file has some words. --orderings weakens every memory
+    /// ordering by one step instead, for the models of interleavings to see.
     ///
     /// Exits 1 if a mutation is not caught, 2 if the list does not fit the sources.
     Mutations(MutationsArgs),
+    /// Run the tests of the core and the integration under Miri, which knows undefined behaviour when it meets it
+    ///
+    /// Needs a nightly compiler with Miri, and is no part of `test`. Long loops are short here; tests that cannot run say why.
+    /// Takes some ten minutes on two cores. MIRIFLAGS is passed on: -Zmiri-tree-borrows has other rules for pointers,
+    /// -Zmiri-many-seeds=0..8 tries as many schedules.
+    ///
+    /// Exits 1 if a test fails or Miri finds something, 2 if there is no Miri.
+    Miri(MiriArgs),
+    /// Run operations from arbitrary bytes on everything there is, against models, for some minutes
+    ///
+    /// With a nightly compiler this is cargo-fuzz (libFuzzer under AddressSanitizer; cargo-fuzz is installed into the target folder
+    /// where it is missing), and otherwise the harness' own random driver. The minutes are shared among the targets, on all cores.
+    /// An input that fails is kept, with the command that runs it again.
+    ///
+    /// Exits 1 if an input fails.
+    Fuzz(FuzzArgs),
+    /// Measure ours and rivals side by side, and write a page with pictures: target/report/index.html
+    ///
+    /// Whole callbacks on six kinds of memory in six scenarios, what grows when something else does, memory, and single
+    /// operations. Takes less than half an hour after the build, with --quick two minutes. Linux on x86-64 only.
+    ///
+    /// Exits 1 if a counter is worse than in the file to compare with. Times are never compared.
+    Bench(BenchArgs),
     /// Print a memory budget for what was recorded, as Rust source
     ///
     /// A build with detalloc-audio's feature `record` writes the recording: run it with DETALLOC_RECORD=FILE. The constant
@@ -187,9 +211,60 @@ pub struct MutationsArgs {
     /// Only those whose description or file has these words
     #[arg(long, value_name = "WORDS")]
     pub only: Option<String>,
+    /// Weaken memory orderings instead, each by one step: a model of the interleavings has to see it
+    #[arg(long)]
+    pub orderings: bool,
+    /// One ordering of each file
+    #[arg(long, requires = "orderings")]
+    pub quick: bool,
     /// Write the rows as JSON to this file; - is stdout, the table then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Options of `miri`.
+#[derive(Args, Debug)]
+pub struct MiriArgs {
+    /// Only the tests of this package
+    #[arg(long, value_name = "PACKAGE", value_parser = ["detalloc", "detalloc-audio"])]
+    pub package: Option<String>,
+    /// Only tests whose names have these words
+    pub filter: Option<String>,
+}
+
+/// Options of `fuzz`.
+#[derive(Args, Debug)]
+pub struct FuzzArgs {
+    /// How long in all, more than 0 and up to 1440
+    #[arg(long, default_value_t = 5.0, allow_negative_numbers = true, value_parser = minutes)]
+    pub minutes: f64,
+    /// One target [default: all]
+    #[arg(long)]
+    pub target: Option<String>,
+    /// What the inputs follow from [default: the clock]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub seed: Option<u32>,
+    /// Use the random driver, also where there is cargo-fuzz
+    #[arg(long)]
+    pub stable: bool,
+    /// Run this file on the target instead
+    #[arg(long, value_name = "FILE", requires = "target")]
+    pub replay: Option<PathBuf>,
+    /// Add the runs to xtask/fuzz/record.json
+    #[arg(long, conflicts_with = "replay")]
+    pub record: bool,
+    /// Write the runs as JSON to this file; - is stdout, the table then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes: f64 = text.parse().map_err(|_| "not a number of minutes".to_owned())?;
+    if minutes > 0.0 && minutes <= 1440.0 {
+        Ok(minutes)
+    } else {
+        Err(format!("{text} is not in 0..=1440, 0 excluded"))
+    }
 }
 
 /// Options of `budget`.
@@ -203,6 +278,26 @@ pub struct BudgetArgs {
     /// Write the figures as JSON to this file; - is stdout, the source then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Options of `bench`.
+#[derive(Args, Debug)]
+pub struct BenchArgs {
+    /// Fewer callbacks and replays, shorter histories
+    #[arg(long)]
+    pub quick: bool,
+    /// Only what is counted, and no page: for --compare
+    #[arg(long)]
+    pub counters: bool,
+    /// Write the figures as JSON to this file; - is stdout, the text then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Compare counters (instructions, bytes, faults) with those in this file, such as benches/counters.json
+    #[arg(long, value_name = "BASE.json")]
+    pub compare: Option<PathBuf>,
+    /// Keep the counters in benches/counters.json
+    #[arg(long)]
+    pub update: bool,
 }
 
 /// Options of `opcount`.

@@ -4,14 +4,17 @@
 //! It is a library with a thin `main`, so that the integration tests host the real bundles with the same code the
 //! demo uses. Exit codes are the same everywhere: 0 good, 1 a check failed, 2 it could not run.
 
+pub mod bench;
 pub mod budget;
 pub mod bundle;
 pub mod cli;
 pub mod demo;
 pub mod doctor;
 pub mod failure;
+pub mod fuzz;
 pub mod host;
 pub mod json;
+pub mod miri;
 pub mod mutations;
 pub mod number;
 pub mod opcount;
@@ -51,10 +54,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn perform(job: &Job) -> Result<(), Failure> {
     match job {
+        Job::Bench(args) => bench::run(args),
         Job::Budget(args) => budget::run(args),
         Job::Bundle(args) => bundle::run(args),
         Job::Demo(args) => demo::run(args),
         Job::Test(args) => suite::run(args),
+        Job::Miri(args) => miri::run(args),
+        Job::Fuzz(args) => fuzz::run(args),
         Job::Mutations(args) => mutations::run(args),
         Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),

@@ -1,7 +1,7 @@
 //! `test`: everything this machine can run. The tests of the whole workspace are built once and then run one binary
 //! after the other, so that the summary can tell them apart; then the documentation's examples; then what needs the core
-//! built another way: with its features, optimised, with recordings, with sound devices, under loom, under sanitizers and under
-//! Valgrind.
+//! built another way: with its features, optimised, with recordings, with sound devices, under loom and shuttle, under sanitizers
+//! and under Valgrind.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ const FEATURES: &str = "alloc,os,valgrind,allocator-api2,allocator-api2-03,alloc
 /// Where the sanitizers run: a build for a stated target keeps their flags from build scripts.
 const SANITIZED: &str = "x86_64-unknown-linux-gnu";
 
-const VARIANTS: [Variant; 9] = [
+const VARIANTS: [Variant; 10] = [
     Variant {
         name: "features",
         args: &["-p", "detalloc", "--features", FEATURES, "--lib", "--tests", "--examples"],
@@ -123,9 +123,39 @@ const VARIANTS: [Variant; 9] = [
         unstable: false,
     },
     Variant {
+        name: "injected",
+        args: &[
+            "-p",
+            "detalloc-audio",
+            "-p",
+            "graincloud",
+            "--features",
+            "detalloc-audio/fault-injection,graincloud/fault-injection",
+            "--test",
+            "examples",
+            "--test",
+            "injection",
+        ],
+        rustflags: None,
+        unstable: false,
+    },
+    Variant {
         name: "loom",
-        args: &["-p", "detalloc", "-p", "detalloc-audio", "--release", "--test", "loom*"],
-        rustflags: Some("--cfg loom"),
+        args: &[
+            "-p",
+            "detalloc",
+            "-p",
+            "detalloc-audio",
+            "-p",
+            "graincloud",
+            "--release",
+            "--test",
+            "loom*",
+            "--test",
+            "shuttle",
+        ],
+        // Both at once, so that what they need is built once.
+        rustflags: Some("--cfg loom --cfg shuttle"),
         unstable: false,
     },
     Variant {
