@@ -341,7 +341,7 @@ mod refusals {
     #[test]
     #[cfg_attr(miri, ignore = "there are no processes")]
     fn leave_a_looper_looping() {
-        assert!(refuse_each("looper", &["--loop-seconds", "1", "--seconds", "5"]) >= 5);
+        assert!(refuse_each("looper", &["--loop-seconds", "1", "--layers", "8", "--seconds", "5"]) >= 5);
     }
 
     #[test]
