@@ -6,7 +6,7 @@ use detalloc_audio::{AudioBudget, ReapTask, Refusal, RtHeap};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
-        Arc, Barrier, Mutex,
+        Arc, Barrier, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     thread::{self, ThreadId},
@@ -29,8 +29,10 @@ fn heap(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
     heap
 }
 
-/// Runs `body` on a thread whose bucket has so many others in callbacks.
+/// Runs `body` on a thread whose bucket has so many others in callbacks. One at a time: two crowds may meet in one bucket.
 fn crowded(others: usize, body: impl FnOnce() + Send) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Enough that so many share a bucket, however they are spread.
     let threads = BUCKETS * others + 1;
     let (ids, barrier) = (Mutex::new(Vec::new()), Barrier::new(threads));
