@@ -55,8 +55,30 @@ impl<'r> Region<'r> {
         }
         // SAFETY: (I2) no pool is aligned to more than a page, and the request to no more than the pool.
         let aligned = unsafe { self.header().aligned_pools_within_page(align_mask) };
-        let sought = self.seek_in(own, aligned & own.bit.wrapping_neg())?;
-        self.serve(sought)
+        let lenders = aligned & own.bit.wrapping_neg() & self.header().borrow;
+        // Relaxed: what it leads to looks again, in order.
+        if self.header().pending.0.load(Relaxed) != 0 {
+            return self.take_waiting(own, lenders);
+        }
+        self.take_lent(own, lenders)
+    }
+
+    /// The same where blocks are on their way home. Apart, so that borrowing saves no registers for it.
+    #[cold]
+    #[inline(never)]
+    fn take_waiting(self, own: &'r Pool, lenders: usize) -> Option<NonNull<u8>> {
+        match self.seek_announced(own, lenders) {
+            Some((parts, group)) => self.take_announced(parts, group),
+            None => self.take_lent(own, lenders),
+        }
+    }
+
+    /// Takes a block that is borrowed.
+    #[cold]
+    #[inline(never)]
+    fn take_lent(self, own: &Pool, lenders: usize) -> Option<NonNull<u8>> {
+        let lender = self.seek_lender(own, lenders)?;
+        self.take_from(lender)
     }
 
     /// Looks for a block, and takes none yet: by [`Region::serve`], before anything else happens to the heap. None: there is
@@ -83,30 +105,31 @@ impl<'r> Region<'r> {
     fn seek_in(self, own: &'r Pool, fitting: usize) -> Option<Sought<'r>> {
         let header = self.header();
         let lenders = fitting & header.borrow;
-        let available = header.available.get() & lenders;
         // Relaxed: what it leads to looks again, in order.
         if header.pending.0.load(Relaxed) != 0 {
-            let others = if available == 0 { lenders } else { 0 };
-            if let Some(sought) = self.seek_announced(own, others) {
-                return Some(sought);
+            if let Some(claimed) = self.seek_announced(own, lenders) {
+                return Some(Sought { pool: claimed.0.pool, claimed: Some(claimed) });
             }
         }
-        match self.pool(available.trailing_zeros() as usize) {
-            Some(lender) => {
-                own.count_borrowed();
-                Some(Sought { pool: lender, claimed: None })
-            }
-            None => {
-                self.refuse_for(own);
-                None
-            }
-        }
+        self.seek_lender(own, lenders).map(|pool| Sought { pool, claimed: None })
     }
 
-    /// Blocks that other threads have freed: of the class itself, or else of these pools.
+    /// The smallest of these pools that has a block. None: there is none, which is counted, and the reason noted.
+    #[inline(always)]
+    fn seek_lender(self, own: &Pool, lenders: usize) -> Option<&'r Pool> {
+        let lender = self.pool((self.header().available.get() & lenders).trailing_zeros() as usize);
+        match lender {
+            Some(_) => own.count_borrowed(),
+            None => self.refuse_for(own),
+        }
+        lender
+    }
+
+    /// Blocks that other threads have freed: of the class itself, or else, where none of these pools has a block, of them.
     #[cold]
     #[inline(never)]
-    fn seek_announced(self, own: &Pool, others: usize) -> Option<Sought<'r>> {
+    fn seek_announced(self, own: &Pool, lenders: usize) -> Option<(Parts<'r>, Group)> {
+        let others = if self.header().available.get() & lenders == 0 { lenders } else { 0 };
         let pending = &self.header().pending.0;
         // wcet: loop 4: the constant
         for _ in 0..ADOPTIONS {
@@ -119,7 +142,7 @@ impl<'r> Region<'r> {
                 if parts.pool.bit != own.bit {
                     own.count_borrowed();
                 }
-                return Some(Sought { pool: parts.pool, claimed: Some((parts, group)) });
+                return Some((parts, group));
             }
         }
         None

@@ -255,8 +255,8 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::SmallWorlds,
         "a smaller class lends to a larger one",
         SLOW,
-        "self.seek_in(own, aligned & own.bit.wrapping_neg())?",
-        "self.seek_in(own, aligned)?",
+        "aligned & own.bit.wrapping_neg() & self.header().borrow",
+        "aligned & self.header().borrow",
     ),
     broken(
         Proof::SmallWorlds,
@@ -269,8 +269,8 @@ pub const MUTATIONS: &[Mutation] = &[
         Proof::SmallWorlds,
         "nothing is adopted before a refusal",
         SLOW,
-        "if header.pending.0.load(Relaxed) != 0 {",
-        "if header.pending.0.load(Relaxed) == usize::MAX {",
+        "if self.header().pending.0.load(Relaxed) != 0 {",
+        "if self.header().pending.0.load(Relaxed) == usize::MAX {",
     ),
     broken(
         Proof::SmallWorlds,
