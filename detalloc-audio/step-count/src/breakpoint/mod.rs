@@ -1,12 +1,13 @@
 //! Counting by breakpoints.
 //!
 //! Invariants:
-//! - (S1) While a [`Stepper`] exists, `SIGTRAP` is handled by [`on_breakpoint`] and [`COUNTING`] points at its [`Count`]. There is
-//!   one stepper at a time in a process, and it does not leave its thread.
+//! - (S1) While a [`Stepper`] exists, `SIGTRAP` is handled by [`on_breakpoint`], [`COUNTING`] points at its [`Count`] and
+//!   [`COUNTED`] is its thread. There is one stepper at a time in a process, and it does not leave its thread.
 //! - (S2) At most one breakpoint stands at a time, only while an operation runs, and it goes before the handler does anything
 //!   else on the stepper's thread. So neither the handler nor what it calls ever meets it.
 //! - (S3) Another thread that meets the breakpoint, because it runs the same code, tries the instruction again until it is
-//!   itself again. Writing one byte is atomic, and either instruction is a whole one.
+//!   itself again. Writing one byte is atomic, and either instruction is a whole one. It may hear of it when the stepper
+//!   is gone: so the handler stays, and looks at no count but its own thread's.
 
 mod block;
 mod branch;
@@ -23,7 +24,7 @@ use std::{
     ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicPtr, AtomicU8, Ordering::SeqCst},
+        atomic::{AtomicI32, AtomicPtr, AtomicU8, Ordering::SeqCst},
     },
     thread,
 };
@@ -33,6 +34,9 @@ const INT3: u8 = 0xCC;
 
 /// What the one stepper counts (S1).
 static COUNTING: AtomicPtr<Count> = AtomicPtr::new(ptr::null_mut());
+
+/// The thread that is counted (S1); 0 is none.
+static COUNTED: AtomicI32 = AtomicI32::new(0);
 
 /// Held by the one stepper (S1).
 static ONLY_ONE: Mutex<()> = Mutex::new(());
@@ -48,7 +52,6 @@ struct Count {
     replaced: Option<u8>,
     blocks: Blocks,
     ran: Ran,
-    thread: libc::pid_t,
 }
 
 impl Count {
@@ -70,7 +73,6 @@ impl Count {
 /// Counts the instructions of operations. There is one at a time; a second thread waits for it.
 pub struct Stepper {
     count: *mut Count,
-    previous_action: libc::sigaction,
     _only: MutexGuard<'static, ()>,
     /// Neither `Send` nor `Sync` (S1).
     _thread: PhantomData<*mut ()>,
@@ -83,26 +85,24 @@ impl fmt::Debug for Stepper {
 }
 
 impl Stepper {
-    /// Takes `SIGTRAP` over, and makes sure that counts are exact here. Code that is counted becomes writable, and stays so.
+    /// Takes `SIGTRAP` over for as long as the process lives, and makes sure that counts are exact here. Code that is counted becomes
+    /// writable, and stays so.
     ///
     /// # Errors
     /// [`StepError`] if and only if the system does not let the signal be taken over, or three instructions are not
     /// counted as three.
     pub fn new() -> Result<Self, StepError> {
         let only = ONLY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: asking for the thread has no preconditions; all zeroes is a valid `sigaction`, and the handler has the
-        // signature that its flags announce.
-        let previous_action = unsafe {
+        // SAFETY: all zeroes is a valid `sigaction`, and the handler has the signature that its flags announce.
+        unsafe {
             let mut action: libc::sigaction = mem::zeroed();
             action.sa_sigaction = on_breakpoint as *const () as libc::sighandler_t;
             action.sa_flags = libc::SA_SIGINFO;
-            let mut previous: libc::sigaction = mem::zeroed();
-            if libc::sigaction(libc::SIGTRAP, &raw const action, &raw mut previous) != 0 {
+            if libc::sigaction(libc::SIGTRAP, &raw const action, ptr::null_mut()) != 0 {
                 let number = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
                 return Err(StepError::System("sigaction", number));
             }
-            previous
-        };
+        }
         let count = Box::into_raw(Box::new(Count {
             instructions: 0,
             end: 0,
@@ -110,11 +110,11 @@ impl Stepper {
             replaced: None,
             blocks: Blocks::new(),
             ran: Ran::new(),
-            // SAFETY: asking for the thread has no preconditions.
-            thread: unsafe { libc::gettid() },
         }));
         COUNTING.store(count, SeqCst);
-        let mut stepper = Self { count, previous_action, _only: only, _thread: PhantomData };
+        // SAFETY: asking for the thread has no preconditions.
+        COUNTED.store(unsafe { libc::gettid() }, SeqCst);
+        let mut stepper = Self { count, _only: only, _thread: PhantomData };
         let entry = three_instructions as *const () as u64;
         // SAFETY: (S1) the count is ours while nothing runs.
         if !unsafe { (*count).blocks.beginning(entry) }.is_writable {
@@ -200,12 +200,10 @@ impl Stepper {
 
 impl Drop for Stepper {
     fn drop(&mut self) {
+        COUNTED.store(0, SeqCst);
         COUNTING.store(ptr::null_mut(), SeqCst);
-        // SAFETY: puts back what `new` found; no breakpoint stands (S2), so nothing uses the count any more.
-        unsafe {
-            libc::sigaction(libc::SIGTRAP, &raw const self.previous_action, ptr::null_mut());
-            drop(Box::from_raw(self.count));
-        }
+        // SAFETY: no breakpoint stands (S2), so nothing uses the count any more: other threads do not look at it (S3).
+        drop(unsafe { Box::from_raw(self.count) });
     }
 }
 
@@ -215,18 +213,23 @@ unsafe extern "C" fn on_breakpoint(
     info: *mut libc::siginfo_t,
     context: *mut libc::ucontext_t,
 ) {
-    let count = COUNTING.load(SeqCst);
-    // SAFETY: the kernel hands the registers over; (S1) the count is there as long as there are breakpoints, and (S2) on
-    // its own thread nobody else has it. Asking for the thread has no preconditions.
+    // SAFETY: the kernel hands the registers over, and the code has just run. (S1) The counted thread's own count is there, and (S2)
+    // nobody else has it. Asking for the thread has no preconditions.
     unsafe {
         let mut registers = Registers(&mut (*context).uc_mcontext.gregs);
         let here = registers.instruction_pointer();
-        if count.is_null() || libc::gettid() != (*count).thread {
+        if libc::gettid() != COUNTED.load(SeqCst) {
             // (S3)
-            registers.set_instruction_pointer(here - u64::from((*info).si_code == libc::SI_KERNEL));
+            let met = here - u64::from((*info).si_code == libc::SI_KERNEL);
+            registers.set_instruction_pointer(met);
+            // One that nobody has put there is the program's own: tried again, it ends the program as it would have.
+            let is_ours = || COUNTED.load(SeqCst) != 0;
+            if !is_ours() && AtomicU8::from_ptr(met as *mut u8).load(SeqCst) == INT3 && !is_ours() {
+                libc::signal(libc::SIGTRAP, libc::SIG_DFL);
+            }
             return;
         }
-        let count = &mut *count;
+        let count = &mut *COUNTING.load(SeqCst);
         let mut target = Some(here);
         if let Some(byte) = count.replaced.take() {
             patch(count.block.branch_address(), byte);

@@ -1,5 +1,12 @@
 use super::*;
-use std::{arch::naked_asm, collections::BTreeMap, hint::black_box, io::Write, thread};
+use std::{
+    arch::naked_asm,
+    collections::{BTreeMap, BTreeSet},
+    hint::black_box,
+    io::Write,
+    sync::atomic::AtomicBool,
+    thread,
+};
 
 #[unsafe(naked)]
 unsafe extern "C-unwind" fn rounds(_: *mut (), _: *mut u8, _rounds: usize, _: usize) {
@@ -125,6 +132,25 @@ fn threads_count_one_after_the_other_while_others_run_the_same_code() {
     for thread in running {
         thread.join().unwrap();
     }
+}
+
+/// A thread may meet the last breakpoint of a stepper, and hear of it when the stepper is gone.
+#[test]
+fn steppers_come_and_go_while_others_run_the_same_code() {
+    let going_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while going_on.load(SeqCst) {
+                    // SAFETY: counts a register down to zero.
+                    unsafe { rounds(ptr::null_mut(), ptr::null_mut(), black_box(3), 0) };
+                }
+            });
+        }
+        let counted: BTreeSet<_> = (0..20_000).map(|_| rounds_counted(3)).collect();
+        going_on.store(false, SeqCst);
+        assert_eq!(counted, BTreeSet::from([6]));
+    });
 }
 
 /// The code of the kernel's own page cannot be written: it is stepped through.
