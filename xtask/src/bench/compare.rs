@@ -56,10 +56,22 @@ pub(super) fn counters(report: &Report) -> Counters {
     Counters { counters }
 }
 
-/// Reads what a run is to be compared with.
+/// What a run can be compared with.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Base {
+    Counters(Counters),
+    Report(Box<Report>),
+}
+
+/// Reads what a run is to be compared with: kept counters, or the report of an earlier run.
 pub(super) fn read(path: &Path) -> Result<Counters, Failure> {
     let text = fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
-    serde_json::from_str(&text).map_err(|error| Failure::file(path, format!("no counters: {error}")))
+    match serde_json::from_str(&text) {
+        Ok(Base::Counters(kept)) => Ok(kept),
+        Ok(Base::Report(report)) => Ok(counters(&report)),
+        Err(_) => Err(Failure::file(path, "neither counters that `--update` kept nor what `--json` wrote")),
+    }
 }
 
 /// Writes the counters.

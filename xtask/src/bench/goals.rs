@@ -1,6 +1,6 @@
 //! What the allocator is to reach, and whether it did in this run.
 
-use super::measured::{Measured, Operation, is_ours};
+use super::measured::{Measured, Operation, Point, is_ours};
 use super::report::Report;
 use crate::number;
 
@@ -17,11 +17,8 @@ pub(super) struct Goal {
 /// The scenario that stalls other heaps.
 const LOADER: &str = "loader";
 
-/// Up to so many blocks, the size of a pool makes no difference; beyond, a step is documented.
-const BLOCKS_ALIKE: u64 = 1 << 12;
-
-/// What larger pools may add, in instructions: another level or two of bitmaps.
-const LARGER: u64 = 130;
+/// Pools of more blocks than these have a level of bitmaps more: where a step is documented.
+const STEPS: [u64; 2] = [1 << 12, 1 << 18];
 
 /// A callback whose time is the longest so far takes so many instructions more.
 const LONGEST: u64 = 4;
@@ -125,13 +122,10 @@ fn flat(measured: &Measured) -> Goal {
     for point in &ours {
         let first = ours.iter().find(|first| {
             (&first.axis, &first.engine, &first.operation) == (&point.axis, &point.engine, &point.operation)
+                && stretch(first) == stretch(point)
         });
         let least = first.map_or(0, |first| first.fewest);
-        let more = match (point.axis.as_str(), point.operation.as_str()) {
-            ("blocks", _) if point.x > BLOCKS_ALIKE => LARGER,
-            (_, "callback") => LONGEST,
-            _ => 0,
-        };
+        let more = if point.operation == "callback" { LONGEST } else { 0 };
         if point.instructions > least + more {
             let Some(first) = first else { continue };
             uneven.push(format!(
@@ -146,12 +140,17 @@ fn flat(measured: &Measured) -> Goal {
         uneven.join("; ")
     };
     goal(
-        "growth: every line of ours is flat in instructions, but for the steps above 4,096 blocks of a pool",
+        "growth: every line of ours is flat in instructions, but for a step above 4,096 and one above 262,144 blocks of a pool",
         (!ours.is_empty()).then_some((figure, uneven.is_empty())),
     )
 }
 
-fn lines(points: &[&super::measured::Point]) -> usize {
+/// Which part of its line a point is on, between two steps.
+fn stretch(point: &Point) -> usize {
+    STEPS.iter().filter(|&&step| point.axis == "blocks" && point.x > step).count()
+}
+
+fn lines(points: &[&Point]) -> usize {
     let mut seen: Vec<[&str; 3]> =
         points.iter().map(|point| [&*point.axis, &*point.engine, &*point.operation]).collect();
     seen.sort_unstable();
@@ -187,7 +186,6 @@ fn linear(measured: &Measured) -> Goal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::measured::Point;
 
     fn point(axis: &str, x: u64, operation: &str, instructions: u64) -> Point {
         Point {
@@ -215,6 +213,10 @@ mod tests {
         );
         assert_eq!(
             is_flat(&[point("blocks", 1024, "free", 45), point("blocks", 4096, "free", 46)]),
+            Some(false)
+        );
+        assert_eq!(
+            is_flat(&[point("blocks", 1 << 14, "free", 115), point("blocks", 1 << 18, "free", 116)]),
             Some(false)
         );
         assert_eq!(is_flat(&[point("history", 1, "free", 45), point("history", 9, "free", 46)]), Some(false));

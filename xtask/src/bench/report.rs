@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::measured::{Engine, Measured, Operation, Point, Run, Taken, Times};
 use crate::number;
 
 /// Everything that was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Report {
     /// The machine, and how it schedules an audio thread.
     pub(super) machine: String,
@@ -21,7 +21,7 @@ pub(super) struct Report {
 }
 
 /// What the callbacks of one engine in one scenario took.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Callbacks {
     pub(super) scenario: String,
     pub(super) engine: String,
@@ -43,7 +43,7 @@ pub(super) struct Callbacks {
 }
 
 /// What an allocator takes for a trace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Memory {
     pub(super) trace: String,
     pub(super) allocator: String,

@@ -9,7 +9,7 @@ pub(super) type DrawError = Box<dyn std::error::Error>;
 /// Small, so that letters stay readable when a phone shows it whole.
 const SIZE: (u32, u32) = (480, 300);
 
-const LETTERS: (&str, u32) = ("sans-serif", 13);
+const LETTERS: (&str, u32) = ("sans-serif", 15);
 
 /// A line of a picture.
 pub(super) struct Series<'a> {
@@ -80,12 +80,17 @@ pub(super) fn lines(
     }
 }
 
-/// From the least to the most, with a little air; lines that grow from nothing begin at 0.
+/// From the least to the most, with a little air; lines that grow from nothing begin at 0, and others span a power of ten.
 fn range(values: impl Iterator<Item = f64>, is_log: bool) -> std::ops::Range<f64> {
     let (least, most) =
         values.fold((f64::INFINITY, 0.0_f64), |(least, most), it| (least.min(it), most.max(it)));
     match (is_log, most > 0.0) {
-        (true, true) => 0.8 * least.max(most * 1e-9)..1.25 * most,
+        (true, true) => {
+            let (least, most) = (0.8 * least.max(most * 1e-9), 1.25 * most);
+            // So that at least one power of ten lies within, and is written.
+            let air = (10.0 * least / most).max(1.0).sqrt();
+            least / air..most * air
+        }
         (true, false) => 1.0..10.0,
         (false, true) => 0.0..1.1 * most,
         (false, false) => 0.0..1.0,
@@ -163,7 +168,7 @@ pub(super) fn percent(share: f64) -> String {
     if percent >= 1.0 {
         format!("{percent:.0} %")
     } else {
-        format!("{percent:.3}").trim_end_matches('0').to_owned() + " %"
+        format!("{percent:.3}").trim_end_matches('0').trim_end_matches('.').to_owned() + " %"
     }
 }
 
@@ -189,6 +194,6 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         assert_eq!([0.0, 999.0, 1500.0, 2e6].map(short), ["0", "999", "1.5k", "2M"]);
-        assert_eq!([1.0, 0.01, 0.001].map(percent), ["100 %", "1 %", "0.1 %"]);
+        assert_eq!([1.0, 0.01, 0.001, 0.0].map(percent), ["100 %", "1 %", "0.1 %", "0 %"]);
     }
 }
