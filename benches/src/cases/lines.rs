@@ -18,8 +18,11 @@ const WITHIN: &str = "push and pop a word in one thread";
 pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new(BETWEEN, "detalloc-ring", |measure| {
-            let mut region = [MaybeUninit::uninit(); ring_bytes_needed(ROOM, 8)];
-            let (mut producer, mut consumer) = ring(&mut region).expect("as large as it says");
+            /// Where it begins makes a difference of some bytes of room, and so of when it goes around its end.
+            #[repr(align(64))]
+            struct Region([MaybeUninit<u8>; ring_bytes_needed(ROOM, 8)]);
+            let mut region = Region([MaybeUninit::uninit(); ring_bytes_needed(ROOM, 8)]);
+            let (mut producer, mut consumer) = ring(&mut region.0).expect("as large as it says");
             measure(&mut Plain(|| {
                 if let Ok(mut grant) = producer.grant(8) {
                     grant.copy_from_slice(&black_box(1_u64).to_le_bytes());

@@ -95,6 +95,7 @@ pub(super) struct Operation {
     /// The most.
     pub(super) instructions: Option<u64>,
     pub(super) mean_instructions: Option<f64>,
+    pub(super) fewest_instructions: Option<u64>,
     pub(super) warm_p50_ticks: Option<u64>,
     pub(super) warm_worst_ticks: Option<u64>,
     pub(super) cold_p50_ticks: Option<u64>,
@@ -130,6 +131,7 @@ impl Measured {
                 Some(row) => {
                     row.instructions = row.instructions.or(new.instructions);
                     row.mean_instructions = row.mean_instructions.or(new.mean_instructions);
+                    row.fewest_instructions = row.fewest_instructions.or(new.fewest_instructions);
                     row.warm_p50_ticks = row.warm_p50_ticks.or(new.warm_p50_ticks);
                     row.warm_worst_ticks = row.warm_worst_ticks.or(new.warm_worst_ticks);
                     row.cold_p50_ticks = row.cold_p50_ticks.or(new.cold_p50_ticks);

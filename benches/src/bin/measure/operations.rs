@@ -37,6 +37,7 @@ pub(crate) struct Measured {
     /// The most.
     instructions: Option<u64>,
     mean_instructions: Option<f64>,
+    fewest_instructions: Option<u64>,
     warm_p50_ticks: Option<u64>,
     warm_worst_ticks: Option<u64>,
     /// After a walk over 32 MiB of other memory.
@@ -66,19 +67,22 @@ pub(crate) fn print_counts(is_quick: bool) -> Result<(), Box<dyn Error>> {
             // SAFETY: each request is performed once, by replays, which keep their subject and free live blocks with
             // their layouts.
             let costs = unsafe { replay(&trace, subject.as_mut(), |request| counted(&mut stepper, request)) };
-            for Summary { op, mean, max, .. } in of_each_kind(&costs) {
+            for Summary { op, min, mean, max, .. } in of_each_kind(&costs) {
                 let operation = operation(op).ok_or("a refusal where there is room for all")?;
-                let (instructions, mean_instructions) = (Some(max), Some(mean));
-                let row = Measured::new(operation, engine, Some(&trace));
-                Line::Operation(Measured { instructions, mean_instructions, ..row }).print()?;
+                let mut row = Measured::new(operation, engine, Some(&trace));
+                (row.fewest_instructions, row.mean_instructions, row.instructions) =
+                    (Some(min), Some(mean), Some(max));
+                Line::Operation(row).print()?;
             }
         }
     }
     for mut case in cases::all() {
-        let row = Measured::new(case.operation, case.engine, None);
-        let mut instructions = None;
-        case.measure(&mut |repeated| instructions = Some(instructions_of(repeated, &mut stepper)));
-        Line::Operation(Measured { instructions, ..row }).print()?;
+        let mut row = Measured::new(case.operation, case.engine, None);
+        case.measure(&mut |repeated| {
+            let [fewest, most] = instructions_of(repeated, &mut stepper);
+            (row.fewest_instructions, row.instructions) = (Some(fewest), Some(most));
+        });
+        Line::Operation(row).print()?;
     }
     Ok(())
 }
@@ -155,21 +159,24 @@ fn median(times: usize, repeated: &mut dyn Repeated, mut before: impl FnMut()) -
     taken.get(taken.len() / 2).copied()
 }
 
-/// The most instructions of a few times, less what it takes to run nothing.
-fn instructions_of(repeated: &mut dyn Repeated, stepper: &mut Stepper) -> u64 {
+/// The fewest and the most instructions of a few times, less what it takes to run nothing.
+fn instructions_of(repeated: &mut dyn Repeated, stepper: &mut Stepper) -> [u64; 2] {
     struct Nothing;
     impl Repeated for Nothing {
         #[inline(never)]
         fn run(&mut self) {}
     }
-    let mut most = |repeated: &mut dyn Repeated| {
+    let mut bounds = |repeated: &mut dyn Repeated| {
         let mut count = || {
             repeated.prepare();
             stepper.step(|| repeated.run()).1
         };
         // The first time may set something up.
         count();
-        (0..COUNTED).map(|_| count()).max().unwrap_or(0)
+        (0..COUNTED)
+            .map(|_| count())
+            .fold([u64::MAX, 0], |[fewest, most], now| [now.min(fewest), now.max(most)])
     };
-    most(repeated).saturating_sub(most(&mut Nothing))
+    let [nothing, _] = bounds(&mut Nothing);
+    bounds(repeated).map(|count| count.saturating_sub(nothing))
 }
