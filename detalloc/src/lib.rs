@@ -45,7 +45,7 @@
 //!
 //! | | who allocates | who frees | guarantee |
 //! |---|---|---|---|
-//! | [`Heap`] | its owner | its owner | wait-free: bounded whatever others do |
+//! | [`Heap`] | its owner | its owner | wait-free: bounded whatever others do; where it takes home what they freed, as `RemoteFree` |
 //! | [`RemoteFree`] | | any thread | wait-free where the target exchanges a word in one instruction (x86-64, AArch64 with LSE), lock-free elsewhere |
 //! | [`SharedHeap`] | any thread | any thread | frees as `RemoteFree`; allocations lock-free: one thread always gets on, a certain one may have to try again |
 //! | [`Spin`] | any thread | any thread | blocking: who is preempted while it holds the lock stops all others |

@@ -133,6 +133,7 @@ impl<'r> Region<'r> {
         let pending = &self.header().pending.0;
         // wcet: loop 4: the constant
         for _ in 0..ADOPTIONS {
+            // Relaxed: only where to look. The claim acquires what it gets.
             let announced = pending.load(Relaxed);
             let from = if announced & own.bit != 0 { own.bit } else { announced & others };
             let number = from.trailing_zeros() as usize;
