@@ -1,6 +1,6 @@
 //! The promises of mapped regions, and of every region about page faults, against what the kernel says.
 #![cfg(all(feature = "os", target_os = "linux"))]
-#![cfg_attr(asan, allow(dead_code, unused_imports, reason = "only tests of locks need them"))]
+#![cfg_attr(asan, allow(dead_code, unused_imports, reason = "only tests of locks and faults need them"))]
 
 use core::{alloc::Layout, mem::MaybeUninit};
 use detalloc::{
@@ -178,12 +178,16 @@ fn a_region_is_given_back_when_it_is_dropped() {
 fn a_region_holds_a_heap_that_owns_it() {
     let region = MappedRegion::new(CONFIG.bytes_needed(), PLAIN).unwrap();
     let mut heap = OwnedHeap::in_mapped(region, &CONFIG).unwrap();
-    assert_eq!(faults_while_allocating(&mut heap), 0);
+    let faults = faults_while_allocating(&mut heap);
+    // AddressSanitizer's own memory, which says what may be touched, is new as well.
+    assert!(cfg!(asan) || faults == 0, "{faults} faults");
     assert_eq!(heap.heap().validate(), Ok(()));
     let small = MappedRegion::new(4096, PLAIN).unwrap();
     assert!(matches!(OwnedHeap::in_mapped(small, &CONFIG), Err(InitError::TooSmall { given: 4096, .. })));
 }
 
+// AddressSanitizer's own memory, which says what may be touched, is new as well.
+#[cfg(not(asan))]
 #[test]
 #[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn no_source_faults_while_blocks_are_allocated_and_written() {
