@@ -12,22 +12,28 @@ nav a { margin-right: .75rem; } section { border-top: 1px solid var(--line); mar
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .8125rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
 th, td { padding: .2rem .5rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child, .text { text-align: left; } thead th { cursor: pointer; position: sticky; top: 0; }
-thead th::after { content: ' \\2195'; opacity: .4; } tr.ours { background: var(--soft); font-weight: 600; }
+thead th::after { content: ' \\2195'; opacity: .4; } th[aria-sort=ascending]::after { content: ' \\2191'; } th[aria-sort=descending]::after { content: ' \\2193'; } tr.ours { background: var(--soft); font-weight: 600; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem; margin: .5rem 0; }
 figure { margin: 0; } figcaption { font-size: .8125rem; } svg { width: 100%; height: auto; display: block; }
 .key { font-size: .8125rem; margin-right: .9rem; white-space: nowrap; } .key i { display: inline-block; width: 1.1rem; height: .25rem; margin-right: .3rem; vertical-align: middle; }
 details { margin: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
 ";
 
-/// A click on a head sorts its column; another one the other way.
+/// A click on a head, or the enter key, sorts its column; another one the other way.
 pub(super) const SORT: &str = "
-document.querySelectorAll('thead th').forEach(th => th.addEventListener('click', () => {
-  const column = th.cellIndex, up = th.dataset.up = th.dataset.up === '1' ? '0' : '1';
-  const body = th.closest('table').tBodies[0];
+const sort = th => {
+  const column = th.cellIndex, body = th.closest('table').tBodies[0], up = th.ariaSort !== 'ascending';
   const value = row => { const text = row.cells[column].textContent; const number = parseFloat(text.replace(/,/g, '')); return isNaN(number) ? text : number; };
   const order = (a, b) => { const x = value(a), y = value(b); return typeof x === typeof y ? (x > y) - (x < y) : typeof x === 'number' ? -1 : 1; };
-  [...body.rows].sort((a, b) => up === '1' ? order(a, b) : order(b, a)).forEach(row => body.append(row));
-}));
+  [...body.rows].sort((a, b) => up ? order(a, b) : order(b, a)).forEach(row => body.append(row));
+  th.parentNode.querySelectorAll('th').forEach(other => other.ariaSort = null);
+  th.ariaSort = up ? 'ascending' : 'descending';
+};
+document.querySelectorAll('thead th').forEach(th => {
+  th.tabIndex = 0;
+  th.addEventListener('click', () => sort(th));
+  th.addEventListener('keydown', event => { if (event.key === 'Enter') sort(th); });
+});
 ";
 
 /// Text, as markup shows it.
