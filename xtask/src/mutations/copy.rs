@@ -44,12 +44,12 @@ impl Copied {
         Ok(Self { target: workspace.target.join("mutations"), folder })
     }
 
-    fn path(&self, mutation: &Mutation) -> PathBuf {
+    fn path(&self, mutation: &Mutation<'_>) -> PathBuf {
         self.folder.path().join(mutation.file)
     }
 
     /// The file of a mutation, before and after.
-    pub fn broken(&self, mutation: &Mutation) -> Result<(String, String), Failure> {
+    pub fn broken(&self, mutation: &Mutation<'_>) -> Result<(String, String), Failure> {
         let path = self.path(mutation);
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, error))?;
         match text.matches(mutation.from).count() {
@@ -67,7 +67,7 @@ impl Copied {
     /// Does something while a mutation is there.
     pub fn with<R>(
         &self,
-        mutation: &Mutation,
+        mutation: &Mutation<'_>,
         body: impl FnOnce() -> Result<R, Failure>,
     ) -> Result<R, Failure> {
         let path = self.path(mutation);
@@ -79,8 +79,8 @@ impl Copied {
         result
     }
 
-    /// Runs a proof.
-    pub fn prove(&self, proof: Proof, patience: Duration) -> Result<Ended, Failure> {
+    /// Runs a proof: how it ended, and after how long, without its build.
+    pub fn prove(&self, proof: Proof, patience: Duration) -> Result<(Ended, Duration), Failure> {
         let is_test = proof.command().starts_with("test ");
         // What is in the documentation is built when it is run, and some of it is not meant to compile. Our own jobs build what
         // they take apart themselves, and say so if they cannot.
@@ -92,18 +92,20 @@ impl Copied {
             _ => format!("{} --no-run", proof.command()),
         };
         if !self.cargo(proof, &build).status().map_err(not_run)?.success() {
-            return Ok(Ended::NotBuilt);
+            return Ok((Ended::NotBuilt, Duration::ZERO));
         }
+        let started = Instant::now();
         let child = self.cargo(proof, proof.command()).spawn().map_err(not_run)?;
-        let Some(status) = wait(child, patience)? else { return Ok(Ended::Endless) };
-        Ok(match status.code() {
+        let Some(status) = wait(child, patience)? else { return Ok((Ended::Endless, patience)) };
+        let ended = match status.code() {
             Some(0) => Ended::Holds,
             Some(TEST_FAILED) if is_test => Ended::Fails,
             Some(CHECK_FAILED) if !is_test => Ended::Fails,
             // A test that was killed by a signal has failed; of a job of ours, it says nothing.
             None if is_test => Ended::Fails,
             _ => Ended::NotBuilt,
-        })
+        };
+        Ok((ended, started.elapsed()))
     }
 
     fn cargo(&self, proof: Proof, arguments: &str) -> Command {

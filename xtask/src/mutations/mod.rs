@@ -5,6 +5,7 @@
 
 mod copy;
 mod list;
+mod orderings;
 mod report;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use copy::{Copied, Ended};
 use list::{MUTATIONS, Mutation, Proof};
+use orderings::Weakening;
 use report::{Outcome, Report, Row};
 
 use crate::cli::MutationsArgs;
@@ -22,8 +24,12 @@ use crate::json::Json;
 use crate::number;
 use crate::workspace::Workspace;
 
-/// How long a proof of a mutant may take: some loop for ever.
+/// How long a proof may take as things are.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How long it may take when something is broken, in its time before and at least: some loop for ever.
+const TIMES_AS_LONG: u32 = 5;
+const AT_LEAST: Duration = Duration::from_secs(30);
 
 /// Runs the subcommand.
 ///
@@ -34,7 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub fn run(args: &MutationsArgs) -> Result<(), Failure> {
     let workspace = Workspace::find()?;
     let json = Json::reserve(args.json.as_deref())?;
-    let chosen: Vec<&Mutation> = MUTATIONS
+    let weakenings = orderings::weakenings(&workspace.root, args.quick)?;
+    let weakened: Vec<Mutation<'_>> = weakenings.iter().map(Weakening::mutation).collect();
+    let all = if args.orderings { &weakened } else { MUTATIONS };
+    let chosen: Vec<&Mutation<'_>> = all
         .iter()
         .filter(|mutation| args.only.as_ref().is_none_or(|words| mutation.matches(words)))
         .collect();
@@ -54,16 +63,19 @@ pub fn run(args: &MutationsArgs) -> Result<(), Failure> {
     let mut rows = Vec::new();
     for (proof, mutations) in by_proof(&chosen) {
         bar.set_message(proof.command().to_owned());
-        let holds = copied.prove(proof, PATIENCE)? == Ended::Holds;
+        let (before, took) = copied.prove(proof, PATIENCE)?;
+        let patience = (TIMES_AS_LONG * took).max(AT_LEAST);
         for mutation in mutations {
-            bar.set_message(mutation.what);
+            bar.set_message(mutation.what.to_owned());
             let started = Instant::now();
-            let outcome = if holds {
-                copied.with(mutation, || copied.prove(proof, PATIENCE))?.into()
+            let outcome = if before == Ended::Holds {
+                copied.with(mutation, || copied.prove(proof, patience))?.0.into()
             } else {
                 Outcome::NoProof
             };
-            rows.push(Row::new(mutation, outcome, started.elapsed()));
+            let row = Row::new(mutation, outcome, started.elapsed());
+            bar.suspend(|| eprintln!("{:>4.0} s  {}: {}", row.seconds, row.outcome.words(), row.mutation));
+            rows.push(row);
             bar.inc(1);
         }
     }
@@ -80,8 +92,8 @@ pub fn run(args: &MutationsArgs) -> Result<(), Failure> {
 }
 
 /// The mutations, those of one proof together: what a proof needs is built once.
-fn by_proof<'m>(chosen: &[&'m Mutation]) -> BTreeMap<Proof, Vec<&'m Mutation>> {
-    let mut groups = BTreeMap::<Proof, Vec<&Mutation>>::new();
+fn by_proof<'m>(chosen: &[&'m Mutation<'m>]) -> BTreeMap<Proof, Vec<&'m Mutation<'m>>> {
+    let mut groups = BTreeMap::<Proof, Vec<&Mutation<'_>>>::new();
     for mutation in chosen {
         groups.entry(mutation.proof).or_default().push(mutation);
     }

@@ -18,13 +18,13 @@ const PROTOCOLS: &[(&str, Proof)] = &[
     ("detalloc/src/typed/claimed.rs", Proof::CoreLoom),
     ("detalloc-audio/src/arc/handles.rs", Proof::CountsLoom),
     ("detalloc-audio/src/closed.rs", Proof::HeapLoom),
-    ("detalloc-audio/src/dead.rs", Proof::AudioLoom),
+    ("detalloc-audio/src/dead.rs", Proof::PublishLoom),
     ("detalloc-audio/src/inside/bucket.rs", Proof::InsideLoom),
-    ("detalloc-audio/src/publish/swap.rs", Proof::AudioLoom),
+    ("detalloc-audio/src/publish/swap.rs", Proof::PublishLoom),
     ("detalloc-audio/src/reaper/asked.rs", Proof::ReaperLoom),
-    ("detalloc-audio/src/record/lane.rs", Proof::AudioLoom),
+    ("detalloc-audio/src/record/lane.rs", Proof::PublishLoom),
     ("detalloc-audio/src/timing/longest.rs", Proof::CountsLoom),
-    ("detalloc-audio/src/visits.rs", Proof::AudioLoom),
+    ("detalloc-audio/src/visits.rs", Proof::PublishLoom),
     ("plugins/graincloud/src/handover.rs", Proof::GraincloudLoom),
 ];
 
@@ -40,13 +40,21 @@ pub struct Weakening {
     to: String,
     proof: Proof,
     /// Why no model sees it, as the source says.
-    pub reason: Option<String>,
+    reason: Option<String>,
 }
 
 impl Weakening {
     /// As the runner takes it.
     pub fn mutation(&self) -> Mutation<'_> {
-        Mutation { what: &self.what, file: self.file, from: &self.from, to: &self.to, proof: self.proof }
+        let reason = self.reason.as_deref();
+        Mutation {
+            what: &self.what,
+            file: self.file,
+            from: &self.from,
+            to: &self.to,
+            proof: self.proof,
+            reason,
+        }
     }
 }
 

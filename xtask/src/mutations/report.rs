@@ -30,6 +30,9 @@ pub struct Row {
     pub proof: String,
     /// What came of it.
     pub outcome: Outcome,
+    /// Why the proof need not see it, if the source says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// Build and proof, in seconds.
     pub seconds: f64,
 }
@@ -44,10 +47,26 @@ pub enum Outcome {
     Endless,
     /// The proof holds all the same.
     NotCaught,
+    /// The proof holds all the same, and the source says why.
+    Explained,
     /// It does not compile, so that nothing can be said: the list is out of date.
     NotBuilt,
     /// The proof does not hold as things are, so that nothing can be said.
     NoProof,
+}
+
+impl Outcome {
+    /// For people.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Caught => "caught",
+            Self::Endless => "caught: endless",
+            Self::NotCaught => "NOT CAUGHT",
+            Self::Explained => "not caught: the source says why",
+            Self::NotBuilt => "DOES NOT COMPILE",
+            Self::NoProof => "PROOF DOES NOT HOLD",
+        }
+    }
 }
 
 impl From<Ended> for Outcome {
@@ -62,7 +81,11 @@ impl From<Ended> for Outcome {
 }
 
 impl Row {
-    pub(super) fn new(mutation: &Mutation, outcome: Outcome, time: Duration) -> Self {
+    pub(super) fn new(mutation: &Mutation<'_>, outcome: Outcome, time: Duration) -> Self {
+        let outcome = match (outcome, mutation.reason) {
+            (Outcome::NotCaught, Some(_)) => Outcome::Explained,
+            _ => outcome,
+        };
         Self {
             mutation: mutation.what.to_owned(),
             file: mutation.file.to_owned(),
@@ -70,6 +93,7 @@ impl Row {
             to: mutation.to.to_owned(),
             proof: mutation.proof.shown(),
             outcome,
+            reason: mutation.reason.map(str::to_owned),
             seconds: time.as_secs_f64(),
         }
     }
@@ -90,16 +114,13 @@ impl Report {
             .remove_style(TableComponent::MiddleIntersections)
             .set_header(["what was broken", "file", "to be caught by", ""]);
         for row in &self.mutations {
-            let verdict = match row.outcome {
-                Outcome::Caught => "caught",
-                Outcome::Endless => "caught: endless",
-                Outcome::NotCaught => "NOT CAUGHT",
-                Outcome::NotBuilt => "DOES NOT COMPILE",
-                Outcome::NoProof => "PROOF DOES NOT HOLD",
-            };
-            table.add_row([&row.mutation, &row.file, &row.proof, verdict].map(Cell::new));
+            table.add_row([&row.mutation, &row.file, &row.proof, row.outcome.words()].map(Cell::new));
         }
         let caught = self.count(Outcome::Caught) + self.count(Outcome::Endless);
-        format!("{table}\n{caught} of {} caught\n", self.mutations.len())
+        let explained = match self.count(Outcome::Explained) {
+            0 => String::new(),
+            explained => format!(", and {explained} explained"),
+        };
+        format!("{table}\n{caught} of {} caught{explained}\n", self.mutations.len())
     }
 }
