@@ -2,7 +2,7 @@
 //!
 //! - **Constant time.** [`Allocate::allocate`] and [`Allocate::free`] execute the same number of instructions whatever the
 //!   history, the number of pools, the number of live blocks or the size: 36 and 42 on x86-64-v3, checks and counts
-//!   included (`cargo xtask opcount`; [proof][constant-time]). A pool of more than `usize::BITS`² blocks takes about 100 more, and a class that has
+//!   included (`cargo xtask opcount`; [proof][constant-time]). A pool of more than `usize::BITS`² blocks takes 113 to 131 more, and a class that has
 //!   run dry another one, bounded too.
 //! - **In the caller's memory.** Blocks and metadata lie in the region that the caller gave; nothing else is
 //!   ever touched, and [`Config::bytes_needed`] says in a `const` how much that is.
