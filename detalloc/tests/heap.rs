@@ -433,15 +433,16 @@ mod corruption {
         let first = heap.allocate(layout(1088, 64)).unwrap();
         for back in (8..=first.as_ptr().addr() - begin).step_by(8) {
             let word = first.as_ptr().wrapping_sub(back).cast::<u64>();
-            // SAFETY: within the region, in front of the blocks.
-            let before = unsafe { word.read() };
+            let kept = word.cast::<MaybeUninit<u64>>();
+            // SAFETY: within the region, in front of the blocks; pointers and padding are kept as what they are.
+            let before = unsafe { kept.read() };
             for forged in [u64::MAX, 0] {
                 // SAFETY: as above.
                 unsafe { word.write(forged) };
                 reported += usize::from(heap.validate().is_err());
             }
             // SAFETY: as above.
-            unsafe { word.write(before) };
+            unsafe { kept.write(before) };
             assert_eq!(heap.validate(), Ok(()), "{back}");
         }
         // Each of the 5 header lines' and 3 pools' words, but padding and counts of refusals.

@@ -356,8 +356,9 @@ mod corruption {
         // SAFETY: the metadata, in the region.
         let words = |word: usize| unsafe { first.as_ptr().sub(metadata).cast::<usize>().add(word) };
         let words: Vec<_> = (0..metadata / size_of::<usize>()).map(words).collect();
-        // SAFETY: as above.
-        let intact: Vec<_> = words.iter().map(|&word| unsafe { word.read() }).collect();
+        let kept = |word: *mut usize| word.cast::<MaybeUninit<usize>>();
+        // SAFETY: as above; pointers and padding are kept as what they are.
+        let intact: Vec<_> = words.iter().map(|&word| unsafe { kept(word).read() }).collect();
         for &word in &words {
             for forged in [0, 1, 63, 1 << 20, isize::MAX as usize, usize::MAX - 15, usize::MAX] {
                 // SAFETY: as above.
@@ -365,7 +366,7 @@ mod corruption {
                 test(&heap, &live);
                 for (&word, &intact) in words.iter().zip(&intact) {
                     // SAFETY: as above.
-                    unsafe { word.write(intact) };
+                    unsafe { kept(word).write(intact) };
                 }
             }
         }
