@@ -14,12 +14,16 @@ use crate::{
     allocators::{self, Room},
     traces::{Random, grain_bytes},
 };
+use core::hint::black_box;
 use ringbuf::{
     HeapCons, HeapProd, HeapRb,
     traits::{Consumer, Observer, Producer, Split},
 };
 use serde::Serialize;
 use std::rc::Rc;
+
+/// Steps of what only computes, between two looks whether it is to stop: some microseconds.
+const COMPUTED: u64 = 10_000;
 
 /// How many values a loader makes ahead.
 const AHEAD: usize = 256;
@@ -159,6 +163,9 @@ impl<M: Memory> Turn for Seat<M> {
                 })
             }
             Task::Map => Box::new(map),
+            Task::Compute => Box::new(|| {
+                black_box((0..COMPUTED).fold(0_u64, |sum, number| black_box(sum.rotate_left(7) ^ number)));
+            }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What other threads do while callbacks run.
 
+use core::{iter, num::NonZero};
 use serde::Serialize;
+use std::thread;
 
 /// The six of them. In each, the other threads use the memory of the engine whose turn it is: its heap, or the system heap
 /// where the engine's own memory is for callbacks only.
@@ -9,7 +11,8 @@ use serde::Serialize;
 pub enum Scenario {
     /// Nothing.
     Quiet,
-    /// A thread allocates what callbacks free, 16 blocks of 2 to 62 kB a callback, and churns as many more.
+    /// A thread allocates what callbacks free, 16 blocks of 2 to 62 kB a callback, and churns as many more, on a machine at work:
+    /// as many threads as it has cores compute, so that the loader loses its processor now and then, also while it has a lock.
     Loader,
     /// Two threads allocate and free blocks of the sizes of grains, and glibc has one arena for all (`M_ARENA_MAX`).
     OneArena,
@@ -32,6 +35,8 @@ pub(super) enum Task {
     Release,
     /// Maps, touches and unmaps.
     Map,
+    /// Computes, and uses no memory.
+    Compute,
 }
 
 impl Scenario {
@@ -53,13 +58,14 @@ impl Scenario {
     }
 
     /// A thread for each.
-    pub(super) fn tasks(self) -> &'static [Task] {
+    pub(super) fn tasks(self) -> Vec<Task> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         match self {
-            Self::Quiet | Self::LateTouch => &[],
-            Self::Loader => &[Task::Load],
-            Self::OneArena => &[Task::Churn, Task::Churn],
-            Self::Trim => &[Task::Release],
-            Self::MmapChurn => &[Task::Map],
+            Self::Quiet | Self::LateTouch => Vec::new(),
+            Self::Loader => iter::once(Task::Load).chain(iter::repeat_n(Task::Compute, cores)).collect(),
+            Self::OneArena => vec![Task::Churn, Task::Churn],
+            Self::Trim => vec![Task::Release],
+            Self::MmapChurn => vec![Task::Map],
         }
     }
 

@@ -123,7 +123,7 @@ impl Helpers {
                 }
             })
         };
-        let threads = scenario.tasks().iter().copied().map(start).collect();
+        let threads = scenario.tasks().into_iter().map(start).collect();
         Self { turn, stopped, threads }
     }
 

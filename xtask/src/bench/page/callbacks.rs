@@ -32,7 +32,8 @@ fn meaning(scenario: &str) -> &'static str {
     match scenario {
         "quiet" => "Other threads do nothing.",
         "loader" => {
-            "A thread allocates what callbacks free, 16 blocks of 2 to 62 kB each, and churns as many more."
+            "A thread allocates what callbacks free, 16 blocks of 2 to 62 kB each, and churns as many more. The machine is at work: as many \
+             threads as it has cores compute, as in a host that plays, so that the loader may lose its processor while it has a lock."
         }
         "one-arena" => {
             "Two threads allocate and free blocks of the sizes of grains; glibc has one arena for all."
