@@ -11,7 +11,7 @@ pub enum Side {
 
 pub const SIDES: [Side; 2] = [Side::Low, Side::High];
 
-#[cfg(all(unix, not(miri)))]
+#[cfg(unix)]
 mod pages {
     use super::Side;
     use std::{mem::MaybeUninit, ptr, ptr::NonNull, slice};
@@ -59,8 +59,8 @@ mod pages {
     }
 }
 
-/// Miri sees by itself what lies outside; elsewhere there are no such pages.
-#[cfg(not(all(unix, not(miri))))]
+/// There are no such pages elsewhere.
+#[cfg(not(unix))]
 mod pages {
     use super::Side;
     use std::mem::MaybeUninit;

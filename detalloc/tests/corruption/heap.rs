@@ -88,7 +88,7 @@ fn overwrite_all(side: Side) -> (Row, Row) {
     let byte = |image: &[MaybeUninit<u8>], at: usize| unsafe { image[at].assume_init() };
     let changes: Vec<_> = (0..metadata).map(|at| byte(&fresh, at) != byte(&whole, at)).collect();
     let (mut shape, mut state) = (Row::default(), Row::default());
-    for at in (0..metadata).step_by(if cfg!(miri) { 13 } else { 1 }) {
+    for at in 0..metadata {
         // The smallest thing that operations write; next to one may lie what they do not.
         let word = at.saturating_sub((start.addr() + at) % size_of::<u32>());
         let is_state = changes[word..metadata.min(word + size_of::<u32>())].contains(&true);

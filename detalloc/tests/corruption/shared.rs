@@ -11,14 +11,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const WORD_BYTES: usize = size_of::<usize>();
 
-/// Pools of one leaf and of two; and, without Miri, one whose hints stand for several leaves each.
-fn configs() -> Vec<Config> {
+/// Pools of one leaf and of two; and one whose hints stand for several leaves each.
+fn configs() -> [Config; 2] {
     let pool = PoolConfig::new;
-    let mut configs = vec![Config::new(&[pool(16, 3), pool(64, 70), pool(1088, 5)]).unwrap()];
-    if !cfg!(miri) {
-        configs.push(Config::new(&[pool(16, 64 * 64 + 130), pool(32, 4)]).unwrap());
-    }
-    configs
+    [
+        Config::new(&[pool(16, 3), pool(64, 70), pool(1088, 5)]).unwrap(),
+        Config::new(&[pool(16, 64 * 64 + 130), pool(32, 4)]).unwrap(),
+    ]
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,7 +178,7 @@ fn every_word_of_a_shared_heap_is_reported_or_harmless_and_never_followed() {
         for word in (begin..world.metadata).step_by(WORD_BYTES) {
             let kind = world.kind_of(word, &intact);
             // Padding is padding; and one word of many leaves is as the other.
-            let step = if cfg!(miri) || (kind == Kind::Leaf && world.blocks.len() > 1_000) { 7 } else { 1 };
+            let step = if kind == Kind::Leaf && world.blocks.len() > 1_000 { 7 } else { 1 };
             for at in (word..word + WORD_BYTES).step_by(step) {
                 for pattern in PATTERNS {
                     overwrite(world.start, at, pattern);
