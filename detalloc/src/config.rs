@@ -114,7 +114,7 @@ impl Config {
             config.pools[pool] = pools[pool];
             pool += 1;
         }
-        match Plan::checked(&config) {
+        match Plan::of(&config) {
             Some(_) => Ok(config),
             None => Err(config.too_large()),
         }
@@ -122,16 +122,17 @@ impl Config {
 
     /// Which pool of a configuration that exceeds the address space is the first to do so.
     const fn too_large(mut self) -> ConfigError {
+        let mut pool = 0;
         self.len = 1;
-        while Plan::checked(&self).is_some() {
-            self.len += 1;
+        while pool < MAX_POOLS - 1 && Plan::of(&self).is_some() {
+            pool += 1;
+            self.len = pool + 1;
         }
-        let pool = self.len - 1;
         let given = self.pools[pool].blocks;
         let (mut max, mut step) = (0, MAX_BLOCKS);
         while step > 0 {
             self.pools[pool].blocks = max + step;
-            if max + step < given && Plan::checked(&self).is_some() {
+            if max + step < given && Plan::of(&self).is_some() {
                 max += step;
             }
             step /= 2;
@@ -173,7 +174,11 @@ impl Config {
     /// The pools, smallest blocks first.
     #[must_use]
     pub const fn pools(&self) -> &[PoolConfig] {
-        self.pools.split_at(self.len).0
+        match self.pools.split_at_checked(self.len) {
+            Some((pools, _)) => pools,
+            // `Config::new` bounds it.
+            None => &self.pools,
+        }
     }
 
     /// What happens when a class has no free block.
@@ -186,11 +191,12 @@ impl Config {
     /// blocks, nothing else.
     #[must_use]
     pub const fn layout(&self) -> Layout {
-        let plan = Plan::of(self);
+        // A `Config` exists only where there is a plan.
+        let Some(plan) = Plan::of(self) else { unreachable!() };
         let before_blocks = plan.blocks.next_multiple_of(plan.align);
         match Layout::from_size_align(before_blocks + (plan.bytes - plan.blocks), plan.align) {
             Ok(layout) => layout,
-            // `Plan::checked` bounds the size and its alignment is a power of two.
+            // `Plan::of` bounds the size and its alignment is a power of two.
             Err(_) => unreachable!(),
         }
     }
@@ -199,8 +205,11 @@ impl Config {
     /// the worst misalignment costs.
     #[must_use]
     pub const fn bytes_needed(&self) -> usize {
-        let plan = Plan::of(self);
-        plan.bytes + plan.align - 1
+        match Plan::of(self) {
+            Some(plan) => plan.bytes + plan.align - 1,
+            // A `Config` exists only where there is a plan; and without a panic, C programs need no panic handler.
+            None => usize::MAX,
+        }
     }
 }
 

@@ -124,7 +124,10 @@ pub use crate::{
     preset::Preset,
     profile::Profile,
     report::debug_print,
-    ring::{Grant, Received, RingConsumer, RingError, RingProducer, ring, ring_bytes_needed},
+    ring::{
+        Grant, Received, RingConsumer, RingError, RingProducer, checked_ring_bytes_needed, ring,
+        ring_bytes_needed,
+    },
     stats::{Meter, PoolStats, Room, Stats},
     typed::{Pool, PoolBox, PoolFull},
     usage::Usage,

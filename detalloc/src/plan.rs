@@ -91,20 +91,11 @@ macro_rules! some {
 }
 
 impl Plan {
-    /// The plan of a configuration that [`Config::new`] has accepted.
-    pub(crate) const fn of(config: &Config) -> Self {
-        match Self::checked(config) {
-            Some(plan) => plan,
-            // A `Config` exists only where this succeeded.
-            None => unreachable!(),
-        }
-    }
-
-    /// The plan, or nothing where it exceeds the address space.
-    pub(crate) const fn checked(config: &Config) -> Option<Self> {
+    /// The plan, or nothing where it exceeds the address space: never of a configuration that [`Config::new`] has accepted.
+    pub(crate) const fn of(config: &Config) -> Option<Self> {
         let pools = config.pools();
         // Keys of pools are far below zero, so this is how far the last one lies above the lowest.
-        let keys = key_of(pools[pools.len() - 1].block_bytes, 0).abs_diff(MIN_KEY) + 1;
+        let keys = key_of(some!(pools.last()).block_bytes, 0).abs_diff(MIN_KEY) + 1;
         let mut plan = Self {
             align: align_of::<Header>(),
             bytes: 0,

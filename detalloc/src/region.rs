@@ -139,16 +139,19 @@ pub(crate) struct Line<T>(pub(crate) T);
 impl<'r> Region<'r> {
     /// Lays out a region and touches every page of it.
     pub(crate) fn build(memory: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
-        let plan = Plan::of(config);
+        let given = memory.len();
+        let Some(plan) = Plan::of(config) else {
+            return Err(InitError::TooSmall { needed: usize::MAX, given });
+        };
         // Where the header begins, so that the first block is aligned.
         let slack = memory.as_ptr().addr().wrapping_add(plan.blocks).wrapping_neg() & (plan.align - 1);
-        let given = memory.len();
         let Some(memory) = slack.checked_add(plan.bytes).and_then(|end| memory.get_mut(slack..end)) else {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
         };
         // Metadata is zeroed: words start empty, and the rest is set below.
-        memory[..plan.blocks].fill(MaybeUninit::new(0));
-        touch(&mut memory[plan.blocks..]);
+        let (metadata, blocks) = memory.split_at_mut_checked(plan.blocks).unwrap_or_default();
+        metadata.fill(MaybeUninit::new(0));
+        touch(blocks);
         let start = NonNull::from(memory).cast::<u8>();
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };
@@ -161,9 +164,9 @@ impl<'r> Region<'r> {
         // Pages between pools lead to some pool; it knows that their addresses are none of its blocks.
         // SAFETY: (I1) the plan has an entry for every page.
         unsafe { at(plan.page_table).write_bytes(line(plan.pools), plan.pages) };
-        for (number, &pool) in config.pools().iter().enumerate() {
-            let leaves = at(plan.words[number]).cast::<AtomicUsize>();
-            let built = Pool::new(pool, number, at(plan.pool_blocks[number]), leaves);
+        let places = plan.words.into_iter().zip(plan.pool_blocks);
+        for (number, (&pool, (words, pool_blocks))) in config.pools().iter().zip(places).enumerate() {
+            let built = Pool::new(pool, number, at(pool_blocks), at(words).cast::<AtomicUsize>());
             for (power, mask) in aligned.iter_mut().enumerate() {
                 *mask |= usize::from(usize::from(built.align_mask) + 1 >= GRANULE_BYTES << power) << number;
             }
@@ -174,8 +177,8 @@ impl<'r> Region<'r> {
                 at(plan.ledgers).cast::<Ledger>().add(number).write(Ledger::new(pool));
             }
             let page = |offset: usize| (offset - plan.blocks) >> plan.page_bits;
-            let end = plan.pool_blocks[number] + pool.block_bytes * pool.blocks;
-            let pages = page(plan.pool_blocks[number])..page(end - 1) + 1;
+            let end = pool_blocks + pool.block_bytes * pool.blocks;
+            let pages = page(pool_blocks)..page(end - 1) + 1;
             // SAFETY: (I1) the page table has an entry for every page of every pool.
             unsafe { at(plan.page_table).add(pages.start).write_bytes(line(offset), pages.len()) };
             let last_key = key_of(pool.block_bytes, 0).abs_diff(MIN_KEY);

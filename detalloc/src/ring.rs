@@ -43,7 +43,17 @@ const ALIGN_BYTES: usize = align_of::<Positions>();
 /// When that exceeds the address space; in a constant, where it belongs, that is a compile error.
 #[must_use]
 pub const fn ring_bytes_needed(count: usize, len_bytes: usize) -> usize {
-    let Some(frame) = frame_bytes(len_bytes) else { panic!("the messages exceed the address space") };
+    match checked_ring_bytes_needed(count, len_bytes) {
+        Some(bytes) => bytes,
+        None => panic!("the messages exceed the address space"),
+    }
+}
+
+/// As [`ring_bytes_needed`], for numbers that are known only when the program runs: nothing where that exceeds the address
+/// space.
+#[must_use]
+pub const fn checked_ring_bytes_needed(count: usize, len_bytes: usize) -> Option<usize> {
+    let Some(frame) = frame_bytes(len_bytes) else { return None };
     // One more for what is left over at the end, and the granule that is never filled.
     let messages = match count.checked_add(1) {
         Some(count) => count.checked_mul(frame),
@@ -51,8 +61,8 @@ pub const fn ring_bytes_needed(count: usize, len_bytes: usize) -> usize {
     };
     let fixed = size_of::<Positions>() + ALIGN_BYTES - 1 + GRANULE_BYTES;
     match messages {
-        Some(messages) if messages <= isize::MAX as usize - fixed => messages + fixed,
-        _ => panic!("the messages exceed the address space"),
+        Some(messages) if messages <= isize::MAX as usize - fixed => Some(messages + fixed),
+        _ => None,
     }
 }
 

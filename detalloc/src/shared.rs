@@ -106,6 +106,19 @@ impl Pool {
         self.blocks.saturating_sub(self.state.free.load(Relaxed))
     }
 
+    fn stats(&self) -> PoolStats {
+        PoolStats {
+            block_bytes: self.block_bytes,
+            blocks: self.blocks,
+            used: self.used(),
+            // Relaxed: numbers, here and below.
+            peak: self.state.peak.load(Relaxed),
+            refused: self.state.refused.load(Relaxed),
+            borrowed: self.state.borrowed.load(Relaxed),
+            freed_remotely: 0,
+        }
+    }
+
     /// Whether every block has this alignment, a power of two.
     fn is_aligned(&self, align_bytes: usize) -> bool {
         align_bytes <= MAX_ALIGN_BYTES && self.block_bytes & (align_bytes - 1) == 0
@@ -127,7 +140,7 @@ impl<'r> SharedHeap<'r> {
         let Some(plan) = Plan::of(config) else {
             return Err(InitError::TooSmall { needed: usize::MAX, given });
         };
-        let slack = region.as_ptr().align_offset(plan.align);
+        let slack = region.as_ptr().addr().wrapping_neg() & (plan.align - 1);
         let Some(region) = slack.checked_add(plan.bytes).and_then(|end| region.get_mut(slack..end)) else {
             return Err(InitError::TooSmall { needed: slack.saturating_add(plan.bytes), given });
         };
@@ -135,14 +148,12 @@ impl<'r> SharedHeap<'r> {
         let start = NonNull::from(region).cast::<u8>();
         // SAFETY: both offsets lie in the region, which was just cut to `plan.bytes`.
         let (pools, leaves) = unsafe { (start.cast::<Pool>(), start.add(plan.leaves).cast::<AtomicUsize>()) };
-        for (number, &PoolConfig { block_bytes, blocks }) in config.pools().iter().enumerate() {
-            let pool = Pool {
-                block_bytes,
-                blocks,
-                first_block: plan.pool_blocks[number],
-                first_leaf: plan.pool_leaves[number],
-                state: State::default(),
-            };
+        let places = plan.pool_blocks.into_iter().zip(plan.pool_leaves);
+        for (number, (&PoolConfig { block_bytes, blocks }, place)) in
+            config.pools().iter().zip(places).enumerate()
+        {
+            let (first_block, first_leaf) = place;
+            let pool = Pool { block_bytes, blocks, first_block, first_leaf, state: State::default() };
             // SAFETY: the plan begins with one `Pool` a pool, and the region is aligned for it.
             unsafe { pools.add(number).write(pool) };
         }
@@ -184,8 +195,10 @@ impl<'r> SharedHeap<'r> {
     /// [`SharedHeap::layout`] and what the worst misalignment costs.
     #[must_use]
     pub const fn bytes_needed(config: &Config) -> usize {
-        let layout = Self::layout(config);
-        layout.size() + layout.align() - 1
+        match Plan::of(config) {
+            Some(plan) => plan.bytes + plan.align - 1,
+            None => isize::MAX as usize,
+        }
     }
 
     /// Allocates a block for this layout; see [`Allocate::allocate`].
@@ -267,17 +280,18 @@ impl<'r> SharedHeap<'r> {
     /// Linear in the number of pools; wait-free.
     #[must_use]
     pub fn snapshot(&self) -> Stats {
-        let pools = self.pools.iter().map(|pool| PoolStats {
-            block_bytes: pool.block_bytes,
-            blocks: pool.blocks,
-            used: pool.used(),
-            // Relaxed: numbers, here and below.
-            peak: pool.state.peak.load(Relaxed),
-            refused: pool.state.refused.load(Relaxed),
-            borrowed: pool.state.borrowed.load(Relaxed),
-            freed_remotely: 0,
-        });
-        Stats::of(pools, self.unsupported.load(Relaxed))
+        // Relaxed: a number.
+        Stats::of(self.pools.iter().map(Pool::stats), self.unsupported.load(Relaxed))
+    }
+
+    /// The counts of one pool, the smallest blocks' being number 0: what a snapshot says of it, on less stack. Nothing if there is no
+    /// such pool.
+    ///
+    /// # Time complexity
+    /// Constant; wait-free.
+    #[must_use]
+    pub fn pool(&self, number: usize) -> Option<PoolStats> {
+        self.pools.get(number).map(Pool::stats)
     }
 
     /// How many blocks are live.

@@ -3,7 +3,7 @@
 //! The owner counts with plain stores, so reading disturbs nobody. A snapshot that is taken beside a working owner
 //! is not one instant: each count is true, but they may be a few operations apart.
 
-use crate::{config::MAX_POOLS, region::Region, sync::Ordering::Relaxed};
+use crate::{config::MAX_POOLS, parts::Parts, region::Region, sync::Ordering::Relaxed};
 
 /// Counts of one pool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,21 @@ pub struct PoolStats {
     pub borrowed: usize,
     /// Blocks of this pool that other threads freed and the owner has adopted. Stops counting at `u32::MAX`.
     pub freed_remotely: usize,
+}
+
+impl PoolStats {
+    fn of(parts: Parts<'_>) -> Self {
+        Self {
+            block_bytes: parts.pool.block_bytes,
+            blocks: parts.blocks(),
+            used: parts.used(),
+            peak: parts.peak(),
+            // Relaxed: (I4) numbers, here and below.
+            refused: parts.ledger.refused.load(Relaxed) as usize,
+            borrowed: parts.pool.borrowed(),
+            freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
+        }
+    }
 }
 
 /// A snapshot of a heap's counts.
@@ -47,7 +62,7 @@ impl Stats {
     /// The pools, smallest blocks first.
     #[must_use]
     pub fn pools(&self) -> &[PoolStats] {
-        &self.pools[..self.len]
+        self.pools.get(..self.len).unwrap_or(&self.pools)
     }
 
     /// All blocks together, in bytes; metadata not included.
@@ -107,17 +122,19 @@ impl<'r> Meter<'r> {
     /// Linear in the number of blocks, 64 at a time; wait-free, and disturbs nobody.
     #[must_use]
     pub fn snapshot(&self) -> Stats {
-        let pools = self.region.all().map(|parts| PoolStats {
-            block_bytes: parts.pool.block_bytes,
-            blocks: parts.blocks(),
-            used: parts.used(),
-            peak: parts.peak(),
-            // Relaxed: (I4) numbers, here and below.
-            refused: parts.ledger.refused.load(Relaxed) as usize,
-            borrowed: parts.pool.borrowed(),
-            freed_remotely: parts.ledger.freed.load(Relaxed) as usize,
-        });
+        let pools = self.region.all().map(PoolStats::of);
+        // Relaxed: (I4) a number.
         Stats::of(pools, self.region.header().unsupported.load(Relaxed) as usize)
+    }
+
+    /// The counts of one pool, the smallest blocks' being number 0: what a snapshot says of it, on less stack. Nothing if there is no
+    /// such pool.
+    ///
+    /// # Time complexity
+    /// Linear in the number of its blocks, `usize::BITS` at a time; wait-free, and disturbs nobody.
+    #[must_use]
+    pub fn pool(&self, number: usize) -> Option<PoolStats> {
+        self.region.parts(number).map(PoolStats::of)
     }
 
     /// The largest request that some pool could serve, in bytes.

@@ -10,7 +10,7 @@ use crate::{
     error::ConfigError,
     plan::MAX_ALIGN_BYTES,
 };
-use core::alloc::Layout;
+use core::{alloc::Layout, mem};
 
 /// What a pool costs beside its blocks, in bytes: its line, its ledger, the first words of its bitmap, and
 /// some rounding. Two classes are not worth two pools for less.
@@ -28,16 +28,21 @@ struct Class {
     align_bytes: usize,
 }
 
+impl Class {
+    const NONE: Self = Self { blocks: 0, align_bytes: 1 };
+}
+
 impl Demand {
     pub(crate) const fn new() -> Self {
-        Self { classes: [Class { blocks: 0, align_bytes: 1 }; CLASSES] }
+        Self { classes: [Class::NONE; CLASSES] }
     }
 
     /// Adds blocks of a class below [`CLASSES`].
     pub(crate) fn add(&mut self, class: usize, align_bytes: usize, blocks: usize) {
-        let into = &mut self.classes[class];
-        into.blocks = into.blocks.saturating_add(blocks);
-        into.align_bytes = into.align_bytes.max(align_bytes);
+        if let Some(into) = self.classes.get_mut(class) {
+            into.blocks = into.blocks.saturating_add(blocks);
+            into.align_bytes = into.align_bytes.max(align_bytes);
+        }
     }
 
     /// A pool for every class that is needed; neighbours are put together, the cheapest first, while they are
@@ -50,39 +55,44 @@ impl Demand {
                 break;
             }
             for class in lowest..joint {
-                let Class { blocks, align_bytes } = self.classes[class];
-                self.classes[class].blocks = 0;
+                let Some(emptied) = self.classes.get_mut(class) else { break };
+                let Class { blocks, align_bytes } = mem::replace(emptied, Class::NONE);
                 self.add(joint, align_bytes, blocks);
             }
         }
         let mut pools = [PoolConfig::new(0, 0); MAX_POOLS];
         let mut len = 0;
-        for (into, class) in pools.iter_mut().zip(self.needed(0)) {
-            *into = PoolConfig::new(class_bytes(class), self.classes[class].blocks);
+        for (into, (number, class)) in pools.iter_mut().zip(self.needed(0)) {
+            *into = PoolConfig::new(class_bytes(number), class.blocks);
             len += 1;
         }
-        Config::new(&pools[..len])
+        Config::new(pools.get(..len).unwrap_or(&pools))
     }
 
-    /// The classes from this one on that are needed.
-    fn needed(&self, from: usize) -> impl Iterator<Item = usize> {
-        (from..CLASSES).filter(|&class| self.classes[class].blocks > 0)
+    /// The classes from this one on that are needed, with their numbers.
+    fn needed(&self, from: usize) -> impl Iterator<Item = (usize, &Class)> {
+        self.classes.iter().enumerate().skip(from).filter(|(_, class)| class.blocks > 0)
     }
 
     /// The neighbours that cost least when one pool serves them: how many bytes, the lowest of their classes,
     /// and the class that serves all up to it.
     fn cheapest_to_join(&self) -> Option<(usize, usize, usize)> {
-        let join = |(lower, upper): (usize, usize)| {
+        let join = |((lower, class), (upper, _)): ((usize, &Class), (usize, &Class))| {
             // The next class that is needed anyway and has the lower one's alignment. Never one in between: requests that
             // have moved past it would come back.
-            let align_bytes = self.classes[lower].align_bytes;
-            let aligned = self.needed(upper).find(|&class| class_bytes(class) % align_bytes == 0);
-            let above_all =
-                || self.needed(upper).last().map_or(upper, |last| class_of(class_bytes(last), align_bytes));
+            let align_bytes = class.align_bytes;
+            let mut above = self.needed(upper).map(|(number, _)| number);
+            let aligned = above.find(|&number| class_bytes(number) & (align_bytes - 1) == 0);
+            let above_all = || {
+                let last = self.needed(upper).last();
+                last.map_or(upper, |(last, _)| class_of(class_bytes(last), align_bytes))
+            };
             let joint = aligned.unwrap_or_else(above_all);
-            let cost =
-                |class| (class_bytes(joint) - class_bytes(class)).saturating_mul(self.classes[class].blocks);
-            let cost = (lower..joint).fold(0_usize, |sum, class| sum.saturating_add(cost(class)));
+            let cost = |(number, class): (usize, &Class)| {
+                (class_bytes(joint) - class_bytes(number)).saturating_mul(class.blocks)
+            };
+            let joined = self.needed(lower).take_while(|&(number, _)| number < joint);
+            let cost = joined.fold(0_usize, |sum, class| sum.saturating_add(cost(class)));
             (cost, lower, joint)
         };
         self.needed(0).zip(self.needed(0).skip(1)).map(join).min()

@@ -92,6 +92,7 @@ mod allocating {
         let stats = heap.meter().snapshot();
         assert_eq!((stats.pools()[0].borrowed, stats.pools()[0].refused), (77, 1));
         assert_eq!(stats.pools().iter().map(|p| p.used).collect::<Vec<_>>(), [3, 70, 5, 2]);
+        assert!((0..5).map_while(|number| heap.meter().pool(number)).eq(stats.pools().iter().copied()));
         for block in blocks {
             // SAFETY: not used afterwards. By layout, although most of them were borrowed.
             unsafe { heap.free_layout(block, layout(16, 1)).unwrap() };

@@ -97,6 +97,8 @@ mod the_region {
                 }
             }
             assert!(heap.allocate(layout(1, 1)).is_err());
+            let pools = (0..).map_while(|number| heap.pool(number));
+            assert!(pools.eq(heap.snapshot().pools().iter().copied()));
         });
     }
 

@@ -191,7 +191,7 @@ fn every_kind_of_metadata_is_reported_or_not_followed() {
             // SAFETY: within the region, which lives; whatever its bytes are.
             unsafe { slice::from_raw_parts(start.as_ptr().add(range.start).cast(), range.len()) }.to_vec()
         };
-        let len = Plan::of(&config).bytes;
+        let len = Plan::of(&config).unwrap().bytes;
         let whole = image(0..len);
         let kinds = kinds(heap.region());
         let mut heap = heap;
