@@ -112,13 +112,18 @@ pub fn fixed() -> Trace {
 /// The trace `random`: any size at any time.
 #[must_use]
 pub fn random() -> Trace {
-    const LIVE: usize = 1000;
+    random_of(1000)
+}
+
+/// The trace `random` with so many live blocks.
+#[must_use]
+pub fn random_of(live: usize) -> Trace {
     let mut random = Random::new();
     let allocate =
         |slot, random: &mut Random| Operation::Allocate { slot, layout: layout(16 + random.below(4081)) };
-    let mut operations: Vec<_> = (0..LIVE).map(|slot| allocate(slot, &mut random)).collect();
-    for _ in 0..2 * LIVE {
-        let slot = random.below(LIVE);
+    let mut operations: Vec<_> = (0..live).map(|slot| allocate(slot, &mut random)).collect();
+    for _ in 0..2 * live {
+        let slot = random.below(live);
         operations.extend([Operation::Free { slot }, allocate(slot, &mut random)]);
     }
     Trace { name: "random".to_owned(), operations, warm_up: 0 }
@@ -127,15 +132,20 @@ pub fn random() -> Trace {
 /// The trace `comb`: what fragments a heap that merges.
 #[must_use]
 pub fn comb() -> Trace {
-    const TEETH: usize = 1000;
+    comb_of(1000)
+}
+
+/// The trace `comb` with so many blocks of 256 B.
+#[must_use]
+pub fn comb_of(teeth: usize) -> Trace {
     let mut random = Random::new();
     let mut operations = Vec::new();
     for _ in 0..2 {
-        operations.extend((0..TEETH).map(|slot| Operation::Allocate { slot, layout: layout(256) }));
-        operations.extend((0..TEETH).step_by(2).map(|slot| Operation::Free { slot }));
+        operations.extend((0..teeth).map(|slot| Operation::Allocate { slot, layout: layout(256) }));
+        operations.extend((0..teeth).step_by(2).map(|slot| Operation::Free { slot }));
         operations
-            .extend((0..TEETH).step_by(2).map(|slot| Operation::Allocate { slot, layout: layout(512) }));
-        let mut order: Vec<_> = (0..TEETH).collect();
+            .extend((0..teeth).step_by(2).map(|slot| Operation::Allocate { slot, layout: layout(512) }));
+        let mut order: Vec<_> = (0..teeth).collect();
         random.shuffle(&mut order);
         operations.extend(order.into_iter().map(|slot| Operation::Free { slot }));
     }

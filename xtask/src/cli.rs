@@ -85,6 +85,10 @@ pub enum Job {
     ///
     /// Exits 1 if an input fails.
     Fuzz(FuzzArgs),
+    /// Write the C header, detalloc/capi/include/detalloc.h, from the C interface
+    ///
+    /// Exits 1 if --check finds it out of date.
+    Header(HeaderArgs),
     /// Measure ours and rivals side by side, and write a page with pictures: target/report/index.html
     ///
     /// Whole callbacks on six kinds of memory in six scenarios, what grows when something else does, memory, and single
@@ -99,6 +103,14 @@ pub enum Job {
     ///
     /// Exits 1 if the replay is refused something, 2 if the file is no whole recording.
     Budget(BudgetArgs),
+    /// Run the allocator on other machines: microcontrollers, Arm 64, Windows; compare with what x86-64 gives
+    ///
+    /// Targets: thumbv7em, thumbv6m and riscv32imac on emulated boards, with exact instruction counts; aarch64-linux and
+    /// windows with the core's tests; macos and wasm32 are only compiled. Installs the emulators and linkers it needs where it
+    /// may (root on Debian), and says of each target what was not possible, and why.
+    ///
+    /// Exits 1 if something fails on a target, 2 if the target that was asked for cannot be tried.
+    Reach(ReachArgs),
     /// Show what this machine has and lacks, with the command that installs each missing thing
     ///
     /// Exits 0, or 2 if demo or test could not run here.
@@ -267,6 +279,14 @@ fn minutes(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Options of `header`.
+#[derive(Args, Debug)]
+pub struct HeaderArgs {
+    /// Compare it with what is there, and write nothing
+    #[arg(long)]
+    pub check: bool,
+}
+
 /// Options of `budget`.
 #[derive(Args, Debug)]
 pub struct BudgetArgs {
@@ -298,6 +318,17 @@ pub struct BenchArgs {
     /// Keep the counters in benches/counters.json
     #[arg(long)]
     pub update: bool,
+}
+
+/// Options of `reach`.
+#[derive(Args, Debug)]
+pub struct ReachArgs {
+    /// One target, by its name here or the compiler's [default: all]
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
+    /// Write the table as JSON to this file; - is stdout, the table then goes to stderr
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// Options of `opcount`.

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod failure;
 pub mod fuzz;
+pub mod header;
 pub mod host;
 pub mod json;
 pub mod miri;
@@ -20,6 +21,7 @@ pub mod number;
 pub mod opcount;
 pub mod output;
 pub mod proof;
+pub mod reach;
 pub mod suite;
 pub mod tools;
 pub mod wcet;
@@ -61,10 +63,12 @@ fn perform(job: &Job) -> Result<(), Failure> {
         Job::Test(args) => suite::run(args),
         Job::Miri(args) => miri::run(args),
         Job::Fuzz(args) => fuzz::run(args),
+        Job::Header(args) => header::run(args),
         Job::Mutations(args) => mutations::run(args),
         Job::Opcount(args) => opcount::run(args),
         Job::Doctor => doctor::run(),
         Job::Proof(args) => proof::run(args),
+        Job::Reach(args) => reach::run(args),
         Job::Wcet(args) => wcet::run(args),
     }
 }

@@ -1,4 +1,4 @@
-//! `miri`: the tests of the core and of the integration in an interpreter that knows undefined behaviour when it meets it:
+//! `miri`: the tests of the core, of the C interface and of the integration in an interpreter that knows undefined behaviour when it meets it:
 //! pointers that do not belong to what they are used for, memory that was never written, and races on the schedules it tries.
 //!
 //! It is a thousand times slower than the processor. So long loops are short there, and a test that cannot run at all says why.
@@ -15,8 +15,9 @@ use crate::workspace::Workspace;
 const FLAGS: &str = "-Zmiri-disable-isolation -Zmiri-ignore-leaks -Zmiri-permissive-provenance";
 
 /// A package, and the features that its tests need.
-const PACKAGES: [(&str, &str); 2] = [
+const PACKAGES: [(&str, &str); 3] = [
     ("detalloc", "alloc,os,allocator-api2,allocator-api2-03,allocator-api2-04"),
+    ("detalloc-capi", ""),
     ("detalloc-audio", "fault-injection,record"),
 ];
 

@@ -36,7 +36,7 @@ pub struct Tool {
 const SOUND: Need = if cfg!(target_os = "linux") { Need::Tests } else { Need::Optional };
 
 /// Every tool.
-pub const TOOLS: [Tool; 11] = [
+pub const TOOLS: [Tool; 13] = [
     Tool {
         name: "cargo",
         purpose: "builds everything",
@@ -71,11 +71,19 @@ pub const TOOLS: [Tool; 11] = [
     },
     Tool {
         name: "C++ compiler",
-        purpose: "builds the rivals in C++ for opcount",
-        need: Need::Optional,
+        purpose: "builds programs in C++ for tests, and the rivals in C++ for opcount",
+        need: Need::Tests,
         probe: &["c++", "--version"],
         debian: Some(&["apt-get", "install", "-y", "g++"]),
         elsewhere: "install g++ or clang",
+    },
+    Tool {
+        name: "Clang",
+        purpose: "builds programs in C and C++ for tests, beside GCC",
+        need: Need::Tests,
+        probe: &["clang", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "clang", "libclang-rt-dev"]),
+        elsewhere: "install clang and its sanitizers",
     },
     Tool {
         name: "make",
@@ -87,11 +95,19 @@ pub const TOOLS: [Tool; 11] = [
     },
     Tool {
         name: "CMake",
-        purpose: "builds the rivals in C++ for opcount",
-        need: Need::Optional,
+        purpose: "tests of the C library as a package, and builds the rivals in C++ for opcount",
+        need: Need::Tests,
         probe: &["cmake", "--version"],
         debian: Some(&["apt-get", "install", "-y", "cmake"]),
         elsewhere: "install CMake",
+    },
+    Tool {
+        name: "pkg-config",
+        purpose: "tests of the C library as a package",
+        need: Need::Tests,
+        probe: &["pkg-config", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "pkg-config"]),
+        elsewhere: "install pkg-config",
     },
     Tool {
         name: "ALSA headers",
@@ -131,6 +147,80 @@ pub const TOOLS: [Tool; 11] = [
         probe: &["valgrind", "--version"],
         debian: Some(&["apt-get", "install", "-y", "valgrind"]),
         elsewhere: "install valgrind",
+    },
+];
+
+/// The tools that `reach` alone uses, and installs.
+pub const REACH_TOOLS: [Tool; 7] = [
+    Tool {
+        name: "QEMU for Arm boards",
+        purpose: "runs programs for Cortex-M",
+        need: Need::Optional,
+        probe: &["qemu-system-arm", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "qemu-system-arm"]),
+        elsewhere: "install qemu-system-arm",
+    },
+    Tool {
+        name: "C compiler for Arm boards",
+        purpose: "builds FreeRTOS and what runs on it",
+        need: Need::Optional,
+        probe: &["arm-none-eabi-gcc", "--version"],
+        debian: Some(&[
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "gcc-arm-none-eabi",
+            "libnewlib-arm-none-eabi",
+        ]),
+        elsewhere: "install the Arm GNU toolchain",
+    },
+    Tool {
+        name: "QEMU for RISC-V boards",
+        purpose: "runs programs for RISC-V",
+        need: Need::Optional,
+        probe: &["qemu-system-riscv32", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "qemu-system-misc"]),
+        elsewhere: "install qemu-system-riscv32",
+    },
+    Tool {
+        name: "QEMU for Linux programs",
+        purpose: "runs tests for AArch64",
+        need: Need::Optional,
+        probe: &["qemu-aarch64", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "qemu-user"]),
+        elsewhere: "install qemu-user",
+    },
+    Tool {
+        name: "linker for AArch64",
+        purpose: "links tests for AArch64",
+        need: Need::Optional,
+        probe: &["aarch64-linux-gnu-gcc", "--version"],
+        debian: Some(&[
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "gcc-aarch64-linux-gnu",
+            "libc6-dev-arm64-cross",
+        ]),
+        elsewhere: "install a cross compiler for aarch64-linux-gnu",
+    },
+    Tool {
+        name: "wine",
+        purpose: "runs tests for Windows",
+        need: Need::Optional,
+        probe: &["wine", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "wine", "wine64"]),
+        elsewhere: "install wine",
+    },
+    Tool {
+        name: "linker for Windows",
+        purpose: "links tests for Windows",
+        need: Need::Optional,
+        probe: &["x86_64-w64-mingw32-gcc", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "gcc-mingw-w64-x86-64"]),
+        elsewhere: "install mingw-w64",
     },
 ];
 

@@ -9,6 +9,7 @@
 
 pub mod arena;
 pub mod audio;
+pub mod capi;
 pub mod config;
 pub mod corpus;
 pub mod guarded;
@@ -46,7 +47,7 @@ const fn target(name: &'static str, about: &'static str, run: fn(&[u8]) -> u64, 
 pub const RECORD: &str = "DETALLOC_RECORD";
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     target(
         "heap",
         "one owner: checked, unchecked, behind Local; remote frees, borrowing",
@@ -58,6 +59,7 @@ pub const TARGETS: [Target; 12] = [
     target("typed", "typed pools, their handles, static pools", typed::run, 1 << 13),
     target("arena", "arenas and their scopes", arena::run, 1 << 12),
     target("ring", "rings, against a queue", ring::run, 1 << 13),
+    target("capi", "the C interface, with everything that C may hand it", capi::run, 1 << 12),
     target("config", "configurations and suggestions from any numbers", config::run, 1 << 10),
     target("trace", "traces: reader, replay, suggestion, recorder", trace::run, 1 << 12),
     target("audio", "detalloc-audio: callbacks, handles, deferral, another thread", audio::run, 1 << 12),

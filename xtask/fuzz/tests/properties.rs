@@ -55,6 +55,7 @@ properties! {
     typed_pools_keep_values_and_drop_them_once: "typed", 2_000;
     arenas_hand_out_what_a_sum_says: "arena", 2_000;
     rings_hand_on_what_a_queue_would: "ring", 2_000;
+    the_c_interface_gives_blocks_or_errors: "capi", 2_000;
     configurations_give_what_they_say: "config", 1_000;
     traces_are_read_as_they_were_written: "trace", 400;
     audio_files_are_whole_samples_or_errors: "wav", 200;

@@ -1,0 +1,71 @@
+//! Frees from other threads.
+
+use crate::{
+    allocator::{Mode, det_allocator_t},
+    error::det_error_t::{self, *},
+    operations::refused,
+};
+use core::ffi::c_void;
+
+/// Gives a block back from any thread, beside the one that allocates. The owner has it again once it adopts it, which it does by
+/// itself when a class runs dry. No hook hears of it.
+///
+/// @param alloc The allocator.
+/// @param block The block, or NULL.
+/// @return DET_OK or the error.
+///
+/// Errors: as `det_free`; only a second free at the very moment at which the owner takes over the first one can go
+/// unseen. `DET_ERR_UNSUPPORTED` on targets without atomic exchanges.
+///
+/// Time: constant, wait-free on x86-64 and on AArch64 with LSE. Threads: any.
+///
+/// # Safety
+/// (C1), and the block is the caller's to free.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn det_remote_free(alloc: *mut det_allocator_t, block: *mut c_void) -> det_error_t {
+    // SAFETY: the caller's promise.
+    let Some(opened) = (unsafe { det_allocator_t::open(alloc) }) else { return refused(alloc) };
+    #[cfg(target_has_atomic = "ptr")]
+    {
+        let Some(block) = core::ptr::NonNull::new(block.cast::<u8>()) else { return DET_OK };
+        // SAFETY: the caller's promise, in both.
+        let freed = unsafe {
+            match &opened.mode {
+                Mode::Owned(owned) => owned.remote.free(block),
+                Mode::Shared(heap) => heap.free(block),
+            }
+        };
+        freed.map_or_else(|error| opened.last_error.note(crate::error::of_free(error)), |()| DET_OK)
+    }
+    #[cfg(not(target_has_atomic = "ptr"))]
+    {
+        let _ = block;
+        opened.last_error.note(DET_ERR_UNSUPPORTED)
+    }
+}
+
+/// Takes over blocks that other threads have freed, of at most `groups` groups of 64 to 4096 blocks: how many blocks. At a
+/// quiet moment it keeps an allocation from having to.
+///
+/// @param alloc The allocator.
+/// @param groups The most groups of blocks to take over.
+/// @return How many blocks came home.
+///
+/// Errors: 0, as for no blocks.
+///
+/// Time: linear in `groups`. Threads: as `det_alloc`.
+///
+/// # Safety
+/// (C1)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn det_adopt_remote_frees(alloc: *mut det_allocator_t, groups: usize) -> usize {
+    // SAFETY: the caller's promise.
+    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return 0 };
+    match &alloc.mode {
+        Mode::Owned(owned) if !alloc.ways.is_barred() => {
+            // SAFETY: (C3, C4) nobody else has the heap.
+            unsafe { &mut *owned.heap.get() }.adopt_remote_frees(groups)
+        }
+        _ => 0,
+    }
+}

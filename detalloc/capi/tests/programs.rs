@@ -1,0 +1,117 @@
+//! Programs in C and C++ against the library, static and shared, compiled with every warning an error.
+#![cfg(all(target_os = "linux", not(miri)))]
+
+#[path = "common/compilers.rs"]
+mod compilers;
+#[path = "common/library.rs"]
+mod library;
+
+use compilers::{C, CPP, output};
+use library::{library, package};
+use std::{fs, path::Path, process::Command};
+
+const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// Compiles an example, with further arguments, runs it, and gives what it printed.
+fn run(compiler: &str, standard: &str, example: &str, link: &[&str]) -> String {
+    run_file(compiler, standard, &package().join("examples").join(example), link)
+}
+
+fn run_file(compiler: &str, standard: &str, source: &Path, link: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let mut compile = Command::new(compiler);
+    compile.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(package().join("include"));
+    compile.arg(source).arg("-o").arg(&program);
+    output(compile.arg("-L").arg(library()).args(link));
+    output(Command::new(&program).env("LD_LIBRARY_PATH", library()))
+}
+
+const STATIC: [&str; 1] = ["-l:libdetalloc_c.a"];
+const SHARED: [&str; 1] = ["-ldetalloc_c"];
+
+#[test]
+fn the_example_of_the_specification_prints_its_three_lines() {
+    for compiler in C {
+        for link in [STATIC, SHARED] {
+            let text = run(compiler, "c99", "specification.c", &link);
+            let lines: Vec<_> = text.lines().collect();
+            assert_eq!(lines[..2], ["[detalloc] total pools: 10", "[detalloc] peak usage: 512 bytes"]);
+            assert!(lines[2].starts_with("[detalloc] WCET alloc: ") && lines.len() == 3, "{text}");
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_refused_and_changes_nothing() {
+    for compiler in C {
+        assert_eq!(run(compiler, "c99", "misuse.c", &STATIC), "all refused\n");
+    }
+}
+
+#[test]
+fn blocks_come_home_from_other_threads() {
+    for compiler in C {
+        for link in [STATIC, SHARED] {
+            let text = run(compiler, "c99", "threads.c", &[link[0], "-pthread"]);
+            assert_eq!(text, "failures: 0, left: 0 and 0 bytes, valid: 1 and 1\n");
+        }
+    }
+}
+
+#[test]
+fn the_program_of_the_readme_works() {
+    let readme = fs::read_to_string(package().join("../../README.md")).unwrap();
+    let (_, program) = readme.split_once("```c\n").unwrap();
+    let (program, _) = program.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("readme.c");
+    fs::write(&source, program).unwrap();
+    for compiler in C {
+        assert_eq!(run_file(compiler, "c99", &source, &STATIC), "");
+    }
+}
+
+#[test]
+fn containers_and_a_process_block_work_in_cpp() {
+    for compiler in CPP {
+        let text = run(compiler, "c++17", "process_block.cpp", &STATIC);
+        assert_eq!(text, "refused: 0, valid: 1, containers: 1\n");
+    }
+}
+
+#[test]
+fn the_header_says_what_every_parameter_is() {
+    let header = package().join("include/detalloc.h");
+    output(Command::new("clang").args(["-fsyntax-only", "-Wdocumentation", "-Werror"]).arg(&header));
+    let header = fs::read_to_string(header).unwrap();
+    let documented = header.split("/**").filter_map(|part| part.split_once("*/"));
+    let is_function = |declared: &str| declared.contains(");") && !declared.contains("typedef");
+    let functions: Vec<_> = documented.filter(|(_, declared)| is_function(declared)).collect();
+    assert!(functions.len() > 30, "the header is read");
+    for (says, declared) in functions {
+        let parameters = if declared.contains("(void)") { 0 } else { declared.matches(',').count() + 1 };
+        let returns = !declared.trim_start().starts_with("void det");
+        let said = (says.matches("@param").count(), says.matches("@return").count());
+        assert_eq!(said, (parameters, usize::from(returns)), "{declared}");
+    }
+}
+
+/// What is linked, by name.
+fn symbols(arguments: &[&str]) -> String {
+    output(Command::new("nm").args(arguments).arg(library().join("libdetalloc_c.so")))
+}
+
+#[test]
+fn nothing_unwinds() {
+    let needed = symbols(&["-D", "--undefined-only"]);
+    assert!(!needed.contains("_Unwind") && !needed.contains("rust_"), "{needed}");
+}
+
+#[test]
+fn nothing_can_panic() {
+    let linked = symbols(&[]);
+    assert!(linked.contains("det_alloc_init"), "the names are there");
+    let panics: Vec<_> = linked.lines().filter(|name| name.contains("panicking")).collect();
+    assert!(panics.is_empty(), "{panics:?}");
+}

@@ -1,0 +1,83 @@
+//! The C programs under AddressSanitizer and UndefinedBehaviorSanitizer, with a library that was built for them, so that what the
+//! library itself touches is seen too.
+#![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+
+#[path = "common/compilers.rs"]
+mod compilers;
+#[path = "common/library.rs"]
+mod library;
+
+use compilers::{C, output};
+use library::package;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+use tempfile::TempDir;
+
+/// The library, with its accesses checked.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY
+        .get_or_init(|| library::build("capi-asan", "-Zsanitizer=address", Some("x86_64-unknown-linux-gnu")))
+}
+
+/// A program of this source, compiled to be checked.
+fn program(compiler: &str, source: &Path) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    let mut compile = Command::new(compiler);
+    compile.args(["-std=c99", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"]);
+    compile.arg(package().join("include")).arg(source).arg("-o").arg(&program).arg("-L").arg(library());
+    output(compile.args(["-l:libdetalloc_c.a", "-pthread"]));
+    (folder, program)
+}
+
+#[test]
+fn bad_input_is_refused_without_a_wrong_access() {
+    for compiler in C {
+        let (_folder, program) = program(compiler, &package().join("examples/misuse.c"));
+        assert_eq!(output(&mut Command::new(program)), "all refused\n", "{compiler}");
+    }
+}
+
+#[test]
+fn the_example_of_the_specification_makes_no_wrong_access() {
+    for compiler in C {
+        let (_folder, program) = program(compiler, &package().join("examples/specification.c"));
+        assert!(output(&mut Command::new(program)).contains("10\n"), "{compiler}");
+    }
+}
+
+#[test]
+fn threads_make_no_wrong_access() {
+    for compiler in C {
+        let (_folder, program) = program(compiler, &package().join("examples/threads.c"));
+        assert!(output(&mut Command::new(program)).starts_with("failures: 0,"), "{compiler}");
+    }
+}
+
+/// That those above can fail: a buffer that is smaller than its program says is written past its end by the library.
+#[test]
+fn what_the_library_touches_is_seen() {
+    let source = "#include \"detalloc.h\"\n#include <stdlib.h>\n\
+        int main(void) {\n\
+            det_config_t config = det_default_config();\n\
+            size_t needed = det_alloc_size(&config);\n\
+            void *buffer = malloc(needed / 2);\n\
+            return det_alloc_init(buffer, needed, &config) == NULL;\n\
+        }\n";
+    for compiler in C {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("short.c");
+        std::fs::write(&file, source).unwrap();
+        let (_folder, program) = program(compiler, &file);
+        let said = Command::new(program).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(
+            said.contains("heap-buffer-overflow") && said.contains("det_alloc_init"),
+            "{compiler}: {said}"
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! What the allocator is built for, and what runs it here.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::failure::Failure;
+use crate::workspace::Workspace;
+
+/// How far a target is taken here.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach {
+    /// The programs of `detalloc/ports/bare-metal` run on these boards, under this emulator.
+    BareMetal {
+        /// The emulator, and what it needs for any board.
+        emulator: &'static [&'static str],
+        /// The boards, the one whose instructions are counted first.
+        boards: &'static [&'static str],
+        /// Whether the processor has compare-and-swap. Where it has none, what needs it must not compile.
+        swaps: bool,
+    },
+    /// The programs of `detalloc/ports/freertos` run on this board.
+    FreeRtos {
+        /// The emulator, and what it needs for any board.
+        emulator: &'static [&'static str],
+        /// The board.
+        board: &'static str,
+    },
+    /// The tests run under this program.
+    Hosted {
+        /// What runs a program of the target.
+        runner: &'static str,
+        /// What links one.
+        linker: &'static str,
+        /// Flags of the compiler.
+        flags: &'static str,
+        /// Tests that cannot run there, and why.
+        skipped: &'static [(&'static str, &'static str)],
+    },
+    /// There is nothing here that could run it.
+    BuiltOnly {
+        /// Why.
+        why: &'static str,
+    },
+}
+
+/// One kind of machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What it is called here.
+    pub name: &'static str,
+    /// What the compiler calls it.
+    pub triple: &'static str,
+    /// How far it is taken.
+    pub reach: Reach,
+    /// The names of the tools, in [`REACH_TOOLS`](crate::tools::REACH_TOOLS), that it needs.
+    pub tools: &'static [&'static str],
+}
+
+const ARM: &[&str] = &["qemu-system-arm", "-serial", "none"];
+const RISCV: &[&str] = &["qemu-system-riscv32", "-serial", "none", "-bios", "none"];
+
+const PAGES: &str = "the emulator does not say which pages are in memory";
+const COMPILER: &str = "it runs the compiler, which is none of the target's";
+
+impl Target {
+    /// All there are.
+    pub const ALL: [Target; 8] = [
+        Target {
+            name: "thumbv7em",
+            triple: "thumbv7em-none-eabihf",
+            reach: Reach::BareMetal { emulator: ARM, boards: &["netduinoplus2"], swaps: true },
+            tools: &["QEMU for Arm boards"],
+        },
+        Target {
+            name: "thumbv6m",
+            triple: "thumbv6m-none-eabi",
+            // The second one has a larger processor, which runs the same instructions, and room for every trace.
+            reach: Reach::BareMetal { emulator: ARM, boards: &["microbit", "netduinoplus2"], swaps: false },
+            tools: &["QEMU for Arm boards"],
+        },
+        Target {
+            name: "riscv32imac",
+            triple: "riscv32imac-unknown-none-elf",
+            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], swaps: true },
+            tools: &["QEMU for RISC-V boards"],
+        },
+        Target {
+            name: "freertos",
+            triple: "thumbv7em-none-eabihf",
+            reach: Reach::FreeRtos { emulator: ARM, board: "mps2-an386" },
+            tools: &["QEMU for Arm boards", "C compiler for Arm boards"],
+        },
+        Target {
+            name: "aarch64-linux",
+            triple: "aarch64-unknown-linux-gnu",
+            // With the C library inside: to look for one in the cross compiler's folder makes threads hang.
+            reach: Reach::Hosted {
+                runner: "qemu-aarch64",
+                linker: "aarch64-linux-gnu-gcc",
+                flags: "-C target-feature=+crt-static",
+                skipped: &[
+                    ("a_region_holds_a_heap_that_owns_it", PAGES),
+                    ("a_region_is_at_least_as_large_as_asked_for_and_all_in_memory", PAGES),
+                    ("a_region_on_huge_pages_is_aligned_to_them_and_says_how_much_it_got", PAGES),
+                    ("a_region_that_may_not_be_locked_serves_and_says_why", PAGES),
+                    ("what_safe_code_must_not_do_does_not_compile", COMPILER),
+                    ("every_function_is_refused_unless_it_is_marked_as_allowed", COMPILER),
+                ],
+            },
+            tools: &["QEMU for Linux programs", "linker for AArch64"],
+        },
+        Target {
+            name: "windows",
+            triple: "x86_64-pc-windows-gnu",
+            reach: Reach::Hosted {
+                runner: "wine",
+                linker: "x86_64-w64-mingw32-gcc",
+                flags: "",
+                skipped: &[
+                    ("what_safe_code_must_not_do_does_not_compile", COMPILER),
+                    ("every_function_is_refused_unless_it_is_marked_as_allowed", COMPILER),
+                ],
+            },
+            tools: &["wine", "linker for Windows"],
+        },
+        Target {
+            name: "macos",
+            triple: "aarch64-apple-darwin",
+            reach: Reach::BuiltOnly { why: "only a Mac links and runs it" },
+            tools: &[],
+        },
+        Target {
+            name: "wasm32",
+            triple: "wasm32-unknown-unknown",
+            reach: Reach::BuiltOnly { why: "its threads and its clock are its embedder's" },
+            tools: &[],
+        },
+    ];
+
+    /// The one that is called like this, here or by the compiler.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::CannotRun`] if and only if there is none.
+    pub fn named(name: &str) -> Result<Self, Failure> {
+        let known = || Target::ALL.iter().map(|target| target.name).collect::<Vec<_>>().join(", ");
+        let found = Target::ALL.into_iter().find(|target| target.name == name || target.triple == name);
+        found.ok_or_else(|| Failure::CannotRun(format!("{name}: unknown target; known are: {}", known())))
+    }
+
+    /// Whether the compiler has a library for it, which rustup fetches where it can.
+    pub fn has_library(&self, workspace: &Workspace) -> bool {
+        self.is_installed(workspace) || {
+            let mut rustup = Command::new("rustup");
+            rustup.args(["target", "add", self.triple]).current_dir(&workspace.root).stdin(Stdio::null());
+            rustup.status().is_ok_and(|status| status.success()) && self.is_installed(workspace)
+        }
+    }
+
+    fn is_installed(&self, workspace: &Workspace) -> bool {
+        let output = Command::new("rustc")
+            .args(["--print", "target-libdir", "--target", self.triple])
+            .current_dir(&workspace.root)
+            .output();
+        let folder = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        folder.is_some_and(|folder| PathBuf::from(folder).is_dir())
+    }
+
+    /// Cargo, in a folder, with this target's folder for what it builds.
+    pub fn cargo(&self, workspace: &Workspace, folder: &str, command: &str) -> Command {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .args([command, "--locked", "--target", self.triple, "--target-dir"])
+            .arg(self.folder(workspace))
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env_remove("RUSTFLAGS")
+            .current_dir(workspace.root.join(folder))
+            .stdin(Stdio::null());
+        cargo
+    }
+
+    /// Where what is built for it goes.
+    pub fn folder(&self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join("reach").join(self.name)
+    }
+}

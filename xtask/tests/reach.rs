@@ -1,0 +1,40 @@
+//! `cargo xtask reach` takes the allocator to a microcontroller, where there is an emulator of one.
+#![cfg(target_os = "linux")]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn reach(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask")).arg("reach").args(args).output().expect("the program runs")
+}
+
+#[test]
+fn an_emulated_microcontroller_gives_what_x86_64_gives_in_the_same_number_of_instructions_every_time() {
+    let has = |program: &str, args: &[&str]| {
+        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+    };
+    if !has("qemu-system-arm", &["--version"]) {
+        eprintln!("not run: there is no qemu-system-arm");
+        return;
+    }
+    let output = reach(&["--target", "thumbv7em", "--json", "-"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let row = &report["targets"][0];
+    // Eight vectors and thirteen checks.
+    assert_eq!((row["passed"].as_u64(), &row["not_possible"]), (Some(21), &Value::Array(Vec::new())));
+    for operation in ["allocate", "free"] {
+        let (least, most) = (row[operation]["least"].as_u64(), row[operation]["most"].as_u64());
+        assert!(least == most && (10..=60).contains(&least.unwrap_or(0)), "{operation}: {row}");
+    }
+}
+
+#[test]
+fn a_target_that_nobody_knows_is_named() {
+    let output = reach(&["--target", "z80"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("z80") && said.contains("thumbv7em"), "{said}");
+}
