@@ -151,7 +151,7 @@ pub const TOOLS: [Tool; 13] = [
 ];
 
 /// The tools that `reach` alone uses, and installs.
-pub const REACH_TOOLS: [Tool; 7] = [
+pub const REACH_TOOLS: [Tool; 9] = [
     Tool {
         name: "QEMU for Arm boards",
         purpose: "runs programs for Cortex-M",
@@ -182,6 +182,23 @@ pub const REACH_TOOLS: [Tool; 7] = [
         probe: &["qemu-system-riscv32", "--version"],
         debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "qemu-system-misc"]),
         elsewhere: "install qemu-system-riscv32",
+    },
+    Tool {
+        name: "Kconfig parser",
+        purpose: "reads the Zephyr module's Kconfig",
+        need: Need::Optional,
+        // It has no option that only says what it is.
+        probe: &["sh", "-c", "command -v kconfig-conf"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "kconfig-frontends-nox"]),
+        elsewhere: "install kconfig-frontends",
+    },
+    Tool {
+        name: "yamllint",
+        purpose: "lints the Zephyr module's YAML",
+        need: Need::Optional,
+        probe: &["yamllint", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "yamllint"]),
+        elsewhere: "install yamllint",
     },
     Tool {
         name: "QEMU for Linux programs",

@@ -7,6 +7,7 @@ mod freertos;
 mod hosted;
 mod report;
 mod target;
+mod zephyr;
 
 use report::{Report, Row};
 use target::{Reach, Target};
@@ -15,7 +16,7 @@ use crate::cli::ReachArgs;
 use crate::demo::rustc_version;
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::tools::REACH_TOOLS;
+use crate::tools::{REACH_TOOLS, TOOLS};
 use crate::workspace::Workspace;
 
 /// Runs the subcommand.
@@ -59,8 +60,9 @@ fn missing(workspace: &Workspace, target: &Target) -> Option<String> {
         return Some(format!("its library is missing: rustup target add {}", target.triple));
     }
     let root = &workspace.root;
-    REACH_TOOLS
+    TOOLS
         .iter()
+        .chain(&REACH_TOOLS)
         .filter(|tool| target.tools.contains(&tool.name))
         .find(|tool| tool.version(root).is_none() && !(tool.install() && tool.version(root).is_some()))
         .map(|tool| format!("{} is missing. Install: {}", tool.name, tool.how_to_install()))
@@ -72,6 +74,7 @@ fn reach(workspace: &Workspace, target: &Target, row: &mut Row) -> Result<(), Fa
             bare::run(workspace, target, emulator, boards, swaps, row)
         }
         Reach::FreeRtos { emulator, board } => freertos::run(workspace, target, emulator, board, row),
+        Reach::Zephyr => zephyr::run(workspace, row),
         Reach::Hosted { runner, linker, flags, skipped } => {
             hosted::run(workspace, target, (runner, linker, flags), skipped, row)
         }
@@ -90,7 +93,7 @@ mod tests {
     fn every_tool_of_a_target_is_known() {
         for target in Target::ALL {
             for name in target.tools {
-                assert!(REACH_TOOLS.iter().any(|tool| tool.name == *name), "{name}");
+                assert!(TOOLS.iter().chain(&REACH_TOOLS).any(|tool| tool.name == *name), "{name}");
             }
         }
     }

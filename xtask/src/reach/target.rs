@@ -25,6 +25,8 @@ pub enum Reach {
         /// The board.
         board: &'static str,
     },
+    /// The module of `detalloc/ports/zephyr` is linted, built and run with what stands for Zephyr.
+    Zephyr,
     /// The tests run under this program.
     Hosted {
         /// What runs a program of the target.
@@ -52,7 +54,7 @@ pub struct Target {
     pub triple: &'static str,
     /// How far it is taken.
     pub reach: Reach,
-    /// The names of the tools, in [`REACH_TOOLS`](crate::tools::REACH_TOOLS), that it needs.
+    /// The names of the tools, in [`TOOLS`](crate::tools::TOOLS) and [`REACH_TOOLS`](crate::tools::REACH_TOOLS), that it needs.
     pub tools: &'static [&'static str],
 }
 
@@ -64,7 +66,7 @@ const COMPILER: &str = "it runs the compiler, which is none of the target's";
 
 impl Target {
     /// All there are.
-    pub const ALL: [Target; 8] = [
+    pub const ALL: [Target; 9] = [
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
@@ -89,6 +91,12 @@ impl Target {
             triple: "thumbv7em-none-eabihf",
             reach: Reach::FreeRtos { emulator: ARM, board: "mps2-an386" },
             tools: &["QEMU for Arm boards", "C compiler for Arm boards"],
+        },
+        Target {
+            name: "zephyr",
+            triple: "x86_64-unknown-linux-gnu",
+            reach: Reach::Zephyr,
+            tools: &["CMake", "Kconfig parser", "yamllint"],
         },
         Target {
             name: "aarch64-linux",
