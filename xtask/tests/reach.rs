@@ -23,8 +23,10 @@ fn an_emulated_microcontroller_gives_what_x86_64_gives_in_the_same_number_of_ins
     assert_eq!(output.status.code(), Some(0), "{said}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let row = &report["targets"][0];
-    // Eight vectors and thirteen checks.
-    assert_eq!((row["passed"].as_u64(), &row["not_possible"]), (Some(21), &Value::Array(Vec::new())));
+    // Eight vectors, thirteen checks, and the core's tests but for those that need a system.
+    assert!(row["passed"].as_u64() >= Some(8 + 13 + 150), "{row}");
+    let why = row["not_possible"].as_array().expect("an array");
+    assert!(why.iter().all(|why| why.as_str().is_some_and(|why| why.contains("tests that need"))), "{row}");
     for operation in ["allocate", "free"] {
         let (least, most) = (row[operation]["least"].as_u64(), row[operation]["most"].as_u64());
         assert!(least == most && (10..=60).contains(&least.unwrap_or(0)), "{operation}: {row}");

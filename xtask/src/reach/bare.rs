@@ -12,6 +12,9 @@ use crate::workspace::Workspace;
 
 const PORT: &str = "detalloc/ports/bare-metal";
 
+/// The core's tests, which need more memory than small boards have.
+const SUITE: &str = "detalloc/ports/suite";
+
 /// Builds, runs and reads what the programs print.
 ///
 /// # Errors
@@ -21,17 +24,14 @@ pub fn run(
     workspace: &Workspace,
     target: &Target,
     emulator: &[&str],
-    boards: &[&str],
+    (boards, large): (&[&str], &str),
     swaps: bool,
     row: &mut Row,
 ) -> Result<(), Failure> {
+    let folder = target.folder(workspace).join(target.triple).join("release");
     for (number, board) in boards.iter().enumerate() {
-        let status = target.cargo(workspace, PORT, "build").arg("--release").env("BOARD", board).status();
-        if !status.is_ok_and(|status| status.success()) {
-            return Err(Failure::CannotRun(format!("{PORT} does not build for {}", target.triple)));
-        }
+        build(workspace, target, PORT, board)?;
         row.built = true;
-        let folder = target.folder(workspace).join(target.triple).join("release");
         if number == 0 {
             row.code_bytes = Some(code_bytes(&folder.join("size"))?);
             take_over("counts", board, &emulate(emulator, board, &folder.join("counts")), row);
@@ -39,6 +39,10 @@ pub fn run(
         take_over("bare-metal", board, &emulate(emulator, board, &folder.join("bare-metal")), row);
         row.ran_on.push(format!("QEMU {board}"));
     }
+    build(workspace, target, SUITE, large)?;
+    take_over("suite", large, &emulate(emulator, large, &folder.join("suite")), row);
+    row.ran_on.push(format!("QEMU {large}"));
+    row.ran_on.dedup();
     if !swaps {
         let lock_free = "what needs compare-and-swap does not compile";
         if refuses_lock_free(workspace, target) {
@@ -48,6 +52,15 @@ pub fn run(
         }
     }
     Ok(())
+}
+
+fn build(workspace: &Workspace, target: &Target, port: &str, board: &str) -> Result<(), Failure> {
+    let status = target.cargo(workspace, port, "build").arg("--release").env("BOARD", board).status();
+    if status.is_ok_and(|status| status.success()) {
+        Ok(())
+    } else {
+        Err(Failure::CannotRun(format!("{port} does not build for {}", target.triple)))
+    }
 }
 
 /// The functions that allocate and free, and everything of the allocator that they call: all that is in this program.

@@ -70,8 +70,8 @@ fn missing(workspace: &Workspace, target: &Target) -> Option<String> {
 
 fn reach(workspace: &Workspace, target: &Target, row: &mut Row) -> Result<(), Failure> {
     match target.reach {
-        Reach::BareMetal { emulator, boards, swaps } => {
-            bare::run(workspace, target, emulator, boards, swaps, row)
+        Reach::BareMetal { emulator, boards, large, swaps } => {
+            bare::run(workspace, target, emulator, (boards, large), swaps, row)
         }
         Reach::FreeRtos { emulator, board } => freertos::run(workspace, target, emulator, board, row),
         Reach::Zephyr => zephyr::run(workspace, row),

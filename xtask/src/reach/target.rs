@@ -15,6 +15,8 @@ pub enum Reach {
         emulator: &'static [&'static str],
         /// The boards, the one whose instructions are counted first.
         boards: &'static [&'static str],
+        /// A board with room for the core's tests, whose processor runs the same instructions.
+        large: &'static str,
         /// Whether the processor has compare-and-swap. Where it has none, what needs it must not compile.
         swaps: bool,
     },
@@ -70,20 +72,30 @@ impl Target {
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
-            reach: Reach::BareMetal { emulator: ARM, boards: &["netduinoplus2"], swaps: true },
+            reach: Reach::BareMetal {
+                emulator: ARM,
+                boards: &["netduinoplus2"],
+                large: "mps2-an386",
+                swaps: true,
+            },
             tools: &["QEMU for Arm boards"],
         },
         Target {
             name: "thumbv6m",
             triple: "thumbv6m-none-eabi",
             // The second one has a larger processor, which runs the same instructions, and room for every trace.
-            reach: Reach::BareMetal { emulator: ARM, boards: &["microbit", "netduinoplus2"], swaps: false },
+            reach: Reach::BareMetal {
+                emulator: ARM,
+                boards: &["microbit", "netduinoplus2"],
+                large: "mps2-an386",
+                swaps: false,
+            },
             tools: &["QEMU for Arm boards"],
         },
         Target {
             name: "riscv32imac",
             triple: "riscv32imac-unknown-none-elf",
-            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], swaps: true },
+            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], large: "virt", swaps: true },
             tools: &["QEMU for RISC-V boards"],
         },
         Target {
