@@ -75,7 +75,7 @@ mod heap;
 mod inside;
 mod instance;
 mod leaving;
-#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos")))]
+#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos", windows)))]
 mod locked;
 mod map;
 mod meter;
@@ -136,7 +136,7 @@ pub use crate::{
     violation::OnViolation,
 };
 pub use assert_no_alloc::AllocDisabler;
-#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos")))]
+#[cfg(all(feature = "realtime", any(target_os = "linux", target_os = "macos", windows)))]
 pub use detalloc::memory::Locked;
 pub use detalloc::{AllocError, PoolConfig, PoolStats};
 

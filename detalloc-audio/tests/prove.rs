@@ -4,9 +4,9 @@
 
 use detalloc_audio::{
     AudioBudget, Inner, Routed, RtHeap,
-    prove::{Finding, Instructions, Problem, Proof, Report, TouchKind, prove_rt},
+    prove::{Finding, Instructions, Problem, Proof, Report, prove_rt},
 };
-use std::{hint::black_box, panic, thread, time::Duration};
+use std::{hint::black_box, panic, thread};
 
 #[global_allocator]
 static GLOBAL: Routed = Routed::contain(Inner);
@@ -82,7 +82,7 @@ fn an_allocation_and_a_free_of_c_are_found() {
     // SAFETY: a block of C's, which nobody frees; and one that is freed once.
     let allocated = planted(|| unsafe { _ = black_box(libc::malloc(100)) });
     assert_eq!(found(&allocated), ("system allocations", 1, GUILTY));
-    assert_eq!(allocated.touches[0].kind, TouchKind::Allocation { bytes: 100 });
+    assert_eq!(allocated.touches[0].kind, detalloc_audio::prove::TouchKind::Allocation { bytes: 100 });
     // SAFETY: as above.
     let block = black_box(unsafe { libc::malloc(100) });
     // SAFETY: as above.
@@ -110,7 +110,7 @@ fn a_first_touch_of_memory_is_found() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_wait_is_found() {
-    let (what, _, first) = found(&planted(|| thread::sleep(Duration::from_millis(1))));
+    let (what, _, first) = found(&planted(|| thread::sleep(std::time::Duration::from_millis(1))));
     assert_eq!((what, first), ("voluntary context switches", GUILTY));
 }
 
@@ -130,6 +130,7 @@ fn a_refusal_is_found() {
 }
 
 #[test]
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn a_containment_is_found_unless_it_is_meant() {
     let mut heap = heap();
     for meant in [false, true] {

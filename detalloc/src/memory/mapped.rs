@@ -1,10 +1,13 @@
 //! Pages of the system's own: populated, locked and on huge pages as far as the system allows.
 
-use super::report::{self, Got, Locked};
+use super::{
+    report::{Got, Locked},
+    system,
+};
 use core::{
     mem::MaybeUninit,
     ops::{Deref, DerefMut},
-    ptr::{self, NonNull},
+    ptr::NonNull,
     slice,
 };
 use std::io;
@@ -12,9 +15,11 @@ use std::io;
 /// What to try for a [`MappedRegion`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Lock the region, so that it is never paged out. Needs a limit (`ulimit -l`, `RLIMIT_MEMLOCK`) that allows it.
+    /// Lock the region, so that it is never paged out. Needs a limit that allows it: `ulimit -l`, `RLIMIT_MEMLOCK`; on Windows, the
+    /// smallest working set, which is raised.
     pub lock: bool,
-    /// Ask for huge pages, which cost fewer misses in the address translation. Rounds the region up to whole ones.
+    /// Ask for huge pages, which cost fewer misses in the address translation. Rounds the region up to whole ones. Windows gives them
+    /// to privileged programs only; they are not asked for there.
     pub huge_pages: bool,
 }
 
@@ -57,22 +62,14 @@ impl MappedRegion {
     /// # Time complexity
     /// Linear in the size. Not for real-time paths.
     pub fn new(bytes: usize, options: Options) -> io::Result<Self> {
-        let page = page_bytes();
-        let align = if options.huge_pages { report::huge_page_bytes().max(page) } else { page };
+        let page = system::page_bytes();
+        let align = if options.huge_pages { system::huge_page_bytes().max(page) } else { page };
         let out_of_memory = || io::Error::from(io::ErrorKind::OutOfMemory);
         let len = bytes.max(1).checked_next_multiple_of(align).ok_or_else(out_of_memory)?;
         let whole =
             len.checked_add(align).and_then(|sum| sum.checked_add(2 * page)).ok_or_else(out_of_memory)?;
 
-        // SAFETY: a new mapping at an address of the system's choice touches nothing that is there.
-        let start = unsafe {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
-            libc::mmap(ptr::null_mut(), whole, libc::PROT_NONE, flags, -1, 0)
-        };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let start = NonNull::new(start.cast::<u8>()).ok_or_else(out_of_memory)?;
+        let start = system::reserve(whole)?;
         // SAFETY: `whole` leaves room for a page, for what the alignment costs, and for a page at the end.
         let region = unsafe { start.add(page + start.add(page).as_ptr().align_offset(align)) };
         let mut mapping = Self {
@@ -81,13 +78,13 @@ impl MappedRegion {
             got: Got::default(),
         };
         // SAFETY: whole pages of the mapping above, which nobody uses yet.
-        if unsafe { libc::mprotect(region.as_ptr().cast(), len, libc::PROT_READ | libc::PROT_WRITE) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        unsafe { system::open(region, len) }?;
         if options.huge_pages {
-            advise_huge_pages(&mut mapping);
+            system::advise_huge_pages(&mut mapping);
         }
-        populate(&mut mapping);
+        if !system::populate(&mut mapping) {
+            crate::region::touch(&mut mapping);
+        }
         let locked = if options.lock { lock(&*mapping) } else { Locked::NotAsked };
         mapping.got = Got::of(&mapping, locked);
         Ok(mapping)
@@ -118,8 +115,8 @@ impl DerefMut for MappedRegion {
 
 impl Drop for MappedRegion {
     fn drop(&mut self) {
-        // SAFETY: the whole mapping of `new`, which nobody borrows any more. Fails only for arguments it never has.
-        unsafe { libc::munmap(self.mapped.as_ptr().cast(), self.mapped.len()) };
+        // SAFETY: the whole mapping of `new`, which nobody borrows any more.
+        unsafe { system::release(self.mapped) };
     }
 }
 
@@ -129,42 +126,14 @@ impl Drop for MappedRegion {
 /// # Time complexity
 /// Linear in the size. Not for real-time paths.
 pub fn lock(region: *const [MaybeUninit<u8>]) -> Locked {
-    let page = page_bytes();
+    let page = system::page_bytes();
     let start: *const MaybeUninit<u8> = region.cast();
     let before = start.addr() % page;
     let start = start.wrapping_byte_sub(before);
-    // SAFETY: locking changes no memory; the kernel checks the range. No access goes through `start`.
-    if unsafe { libc::mlock(start.cast(), before + region.len()) } == 0 {
-        return Locked::Yes;
+    match system::lock(start.cast(), before + region.len()) {
+        Ok(()) => Locked::Yes,
+        Err(error) => {
+            Locked::No { errno: error.raw_os_error().unwrap_or(0), limit_bytes: system::lock_limit() }
+        }
     }
-    Locked::No {
-        errno: io::Error::last_os_error().raw_os_error().unwrap_or(0),
-        limit_bytes: report::lock_limit(),
-    }
-}
-
-pub(super) fn page_bytes() -> usize {
-    // SAFETY: asks for a number.
-    usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
-}
-
-/// Best effort; what came of it is measured afterwards.
-fn advise_huge_pages(region: &mut [MaybeUninit<u8>]) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: whole pages of a private mapping; the advice changes no contents.
-    unsafe {
-        libc::madvise(region.as_mut_ptr().cast(), region.len(), libc::MADV_HUGEPAGE);
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = region;
-}
-
-/// Has every page brought in, writable.
-fn populate(region: &mut [MaybeUninit<u8>]) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: whole pages of a private mapping; populating changes no contents. Linux before 5.14 refuses.
-    if unsafe { libc::madvise(region.as_mut_ptr().cast(), region.len(), libc::MADV_POPULATE_WRITE) } == 0 {
-        return;
-    }
-    crate::region::touch(region);
 }

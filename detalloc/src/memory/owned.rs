@@ -26,7 +26,7 @@ use core::{
     ptr::{self, NonNull},
 };
 
-#[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+#[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos", windows)))]
 use super::MappedRegion;
 
 /// A heap in memory of its own, from the global allocator.
@@ -84,7 +84,7 @@ impl<H: InRegion> Owned<H> {
     ///
     /// # Time complexity
     /// Linear in the size of the region at worst. Not for real-time paths.
-    #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+    #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos", windows)))]
     pub fn in_mapped(mut region: MappedRegion, config: &Config) -> Result<Self, InitError> {
         let bytes = NonNull::from(&mut *region);
         Self::build(Region { bytes, memory: Memory::Mapped(region) }, config)
@@ -277,7 +277,7 @@ struct Region {
 /// Whom it goes back to.
 enum Memory {
     Global(Layout),
-    #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+    #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos", windows)))]
     #[expect(dead_code, reason = "kept to be dropped")]
     Mapped(MappedRegion),
 }
@@ -304,7 +304,7 @@ impl Drop for Region {
         match self.memory {
             // SAFETY: it was allocated with this layout, and whatever used it is gone (O2).
             Memory::Global(layout) => unsafe { alloc::alloc::dealloc(self.bytes.as_ptr().cast(), layout) },
-            #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos")))]
+            #[cfg(all(feature = "os", any(target_os = "linux", target_os = "macos", windows)))]
             Memory::Mapped(_) => {}
         }
     }
