@@ -2,7 +2,7 @@
 
 use detalloc_audio::{AudioBudget, Foreign, ReapTask, Refusal, RtBox, RtHeap};
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -10,7 +10,13 @@ use std::sync::{
 #[global_allocator]
 static GLOBAL: detalloc_audio::AllocDisabler = detalloc_audio::AllocDisabler;
 
-/// No thread looks, so that these tests say when.
+/// The reap task is one for all heaps of a process, and these tests say when it runs.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// No thread looks by itself.
 fn heap_for(budget: impl FnOnce(AudioBudget) -> AudioBudget) -> RtHeap {
     let mut heap = RtHeap::reaped_by_task();
     heap.reconfigure(&budget(AudioBudget::new(48_000.0, 64))).unwrap();
@@ -33,6 +39,7 @@ impl Drop for Counted {
 
 #[test]
 fn a_last_arc_a_vector_and_a_trait_object_are_destroyed_by_the_reaper() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut heap = heap_for(|budget| budget.objects::<u64>(1));
     let arc = Foreign::new(Arc::new(Counted::new(&dropped)));
@@ -49,6 +56,7 @@ fn a_last_arc_a_vector_and_a_trait_object_are_destroyed_by_the_reaper() {
 
 #[test]
 fn outside_of_callbacks_they_are_dropped_there_and_then() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     drop(Foreign::new(Counted::new(&dropped)));
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
@@ -58,6 +66,7 @@ fn outside_of_callbacks_they_are_dropped_there_and_then() {
 
 #[test]
 fn a_full_lane_is_carried_by_blocks_and_then_counted_as_abandoned() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     // What leaves takes 56 bytes.
     let mut heap = heap_for(|budget| budget.objects::<[u64; 8]>(3).foreign(2));
@@ -77,6 +86,7 @@ fn a_full_lane_is_carried_by_blocks_and_then_counted_as_abandoned() {
 
 #[test]
 fn without_memory_a_retired_value_comes_back() {
+    let _turn = turn();
     let value = Box::new(1_u8);
     let refused = RtHeap::new().enter(|rt| rt.retire(value)).unwrap_err();
     assert_eq!((refused.refusal, *refused.into_value().into_inner()), (Refusal::Unconfigured, 1));
@@ -84,6 +94,7 @@ fn without_memory_a_retired_value_comes_back() {
 
 #[test]
 fn a_handle_of_another_heap_is_destroyed_by_the_reaper_too() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut theirs = heap_for(|budget| budget.objects::<Counted>(1));
     let value = Counted::new(&dropped);
@@ -100,6 +111,7 @@ fn a_handle_of_another_heap_is_destroyed_by_the_reaper_too() {
 
 #[test]
 fn a_destructor_that_panics_takes_nothing_with_it() {
+    let _turn = turn();
     struct Panics;
     impl Drop for Panics {
         fn drop(&mut self) {
@@ -116,6 +128,7 @@ fn a_destructor_that_panics_takes_nothing_with_it() {
 
 #[test]
 fn a_reaper_that_is_never_run_leaves_it_to_the_end_of_the_heap() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut heap = heap_for(|budget| budget.objects::<Counted>(2));
     let values = [Counted::new(&dropped), Counted::new(&dropped)];
@@ -134,6 +147,7 @@ fn a_reaper_that_is_never_run_leaves_it_to_the_end_of_the_heap() {
 
 #[test]
 fn the_reapers_work_is_not_done_in_a_callback() {
+    let _turn = turn();
     let dropped = Arc::new(AtomicUsize::new(0));
     let mut heap = heap_for(|budget| budget.objects::<Counted>(1));
     let value = Counted::new(&dropped);
