@@ -75,9 +75,7 @@ fn reach(workspace: &Workspace, target: &Target, row: &mut Row) -> Result<(), Fa
         }
         Reach::FreeRtos { emulator, board } => freertos::run(workspace, target, emulator, board, row),
         Reach::Zephyr => zephyr::run(workspace, row),
-        Reach::Hosted { runner, linker, flags, skipped } => {
-            hosted::run(workspace, target, (runner, linker, flags), skipped, row)
-        }
+        Reach::Hosted { tools, skipped } => hosted::run(workspace, target, &tools, skipped, row),
         Reach::BuiltOnly { why } => {
             row.not_possible.push(why.to_owned());
             hosted::check(workspace, target, row)
