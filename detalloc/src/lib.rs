@@ -77,6 +77,7 @@ pub mod guard;
 mod heap;
 mod hooks;
 pub mod interop;
+mod line;
 mod local;
 pub mod memory;
 mod observe;

@@ -6,7 +6,7 @@
 //! put at an aligned address, with the metadata right below, so that alignment costs a region once.
 
 use crate::{
-    class::{MIN_KEY, key_of},
+    class::{MAX_BLOCK_BYTES, MIN_KEY, key_of},
     config::{Config, MAX_POOLS},
     parts::Ledger,
     pool::{Pool, leaf_count},
@@ -27,8 +27,22 @@ const MIN_PAGE_BITS: u32 = 6;
 /// Where the class map begins: right behind the header, so that its address needs no instruction.
 pub(crate) const CLASS_MAP: usize = size_of::<Header>();
 
-/// What the class map holds: the distance of a pool from the region's aligned start, in bytes.
+/// What the class map holds: the distance of a pool from the region's aligned start, in units of [`OFFSET_UNIT`] bytes.
+#[cfg(not(all(target_pointer_width = "32", target_os = "none")))]
 pub(crate) type PoolOffset = u16;
+/// A byte on microcontrollers, which have little memory.
+#[cfg(all(target_pointer_width = "32", target_os = "none"))]
+pub(crate) type PoolOffset = u8;
+
+/// No unit costs x86-64 no instruction, and that of a line costs Arm none.
+pub(crate) const OFFSET_UNIT: usize = if size_of::<PoolOffset>() == 1 { align_of::<Pool>() } else { 1 };
+
+const _: () =
+    assert!(Plan::FURTHEST_POOL <= OFFSET_UNIT * PoolOffset::MAX as usize, "an entry leads to every pool");
+
+/// What a pool costs besides its bitmap.
+#[cfg(all(target_pointer_width = "32", target_os = "none"))]
+const _: () = assert!(size_of::<Pool>() + size_of::<Ledger>() <= 64);
 
 const WORD_BITS: usize = usize::BITS as usize;
 const WORD_BYTES: usize = size_of::<usize>();
@@ -74,6 +88,11 @@ pub(crate) const fn summary_words(leaves: usize) -> (usize, usize) {
     (mids, mids.div_ceil(WORD_BITS))
 }
 
+/// Where the pools lie behind a class map of that many entries.
+const fn pools_after(keys: usize) -> usize {
+    (CLASS_MAP + keys * size_of::<PoolOffset>()).next_multiple_of(align_of::<Pool>())
+}
+
 const fn align_up(offset: usize, align: usize) -> Option<usize> {
     match offset.checked_add(align - 1) {
         Some(sum) => Some(sum & !(align - 1)),
@@ -91,6 +110,10 @@ macro_rules! some {
 }
 
 impl Plan {
+    /// Where the last of the most pools would lie behind the longest class map.
+    pub(crate) const FURTHEST_POOL: usize =
+        pools_after(key_of(MAX_BLOCK_BYTES, 0).abs_diff(MIN_KEY) + 1) + (MAX_POOLS - 1) * size_of::<Pool>();
+
     /// The plan, or nothing where it exceeds the address space: never of a configuration that [`Config::new`] has accepted.
     pub(crate) const fn of(config: &Config) -> Option<Self> {
         let pools = config.pools();
@@ -100,7 +123,7 @@ impl Plan {
             align: align_of::<Header>(),
             bytes: 0,
             keys,
-            pools: (CLASS_MAP + keys * size_of::<PoolOffset>()).next_multiple_of(align_of::<Pool>()),
+            pools: pools_after(keys),
             ledgers: 0,
             words: [0; MAX_POOLS],
             page_table: 0,

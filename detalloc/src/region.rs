@@ -22,8 +22,9 @@ use crate::{
     class::{GRANULE_BYTES, MIN_KEY, key_of, signed},
     config::{Borrow, Config},
     error::{AllocError, InitError},
+    line::Line,
     parts::{Ledger, Parts},
-    plan::{CLASS_MAP, MAX_ALIGN_BYTES, Plan, PoolOffset},
+    plan::{CLASS_MAP, MAX_ALIGN_BYTES, OFFSET_UNIT, Plan, PoolOffset},
     pool::Pool,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
@@ -40,9 +41,10 @@ const TOUCH_STRIDE_BYTES: usize = 4096;
 
 /// The page table holds the distance of a pool from the region's aligned start in units of this many bytes.
 const LINE_BYTES: usize = align_of::<Pool>();
+const _: () = assert!(Plan::FURTHEST_POOL <= LINE_BYTES * u8::MAX as usize, "an entry leads to every pool");
 
 /// The start of the metadata. The class map comes right behind it.
-#[repr(C, align(64))]
+#[repr(C)]
 pub(crate) struct Header {
     /// The first key that no pool serves.
     pub(crate) keys: isize,
@@ -132,10 +134,6 @@ fn digest(start: usize, words: impl IntoIterator<Item = usize>) -> usize {
     words.into_iter().fold(start, |sum, word| (sum ^ word).wrapping_mul(PRIME).rotate_left(7).wrapping_add(1))
 }
 
-/// A cache line of its own.
-#[repr(C, align(64))]
-pub(crate) struct Line<T>(pub(crate) T);
-
 impl<'r> Region<'r> {
     /// Lays out a region and touches every page of it.
     pub(crate) fn build(memory: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
@@ -156,7 +154,7 @@ impl<'r> Region<'r> {
         // SAFETY: every offset of the plan lies within its `bytes`, which the region was just cut to.
         let at = |offset: usize| unsafe { start.add(offset) };
 
-        let entry = |offset: usize| PoolOffset::try_from(offset).unwrap_or(PoolOffset::MAX);
+        let entry = |offset: usize| PoolOffset::try_from(offset / OFFSET_UNIT).unwrap_or(PoolOffset::MAX);
         let narrow = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
         let line = |offset: usize| u8::try_from(offset / LINE_BYTES).unwrap_or(u8::MAX);
         let mut aligned = [0; ALIGNMENTS];
@@ -207,7 +205,7 @@ impl<'r> Region<'r> {
             refusal: Cell::new(Refusal::CORRUPT),
             own_seal: 0,
             seal: 0,
-            pending: Line(AtomicUsize::new(0)),
+            pending: Line::new(AtomicUsize::new(0)),
         };
         built.own_seal = built.digest();
         // SAFETY: the region was cut to begin at an address aligned for the header, and the plan begins with it.
@@ -257,7 +255,7 @@ impl<'r> Region<'r> {
         const START: isize = signed(CLASS_MAP / size_of::<PoolOffset>()) - MIN_KEY;
         let map = self.header.cast::<PoolOffset>();
         // SAFETY: (I1, I2) `MIN_KEY <= key < keys`, for which the map has entries, which lead to pools.
-        unsafe { self.at(usize::from(map.offset(key + START).read())) }
+        unsafe { self.at(usize::from(map.offset(key + START).read()) * OFFSET_UNIT) }
     }
 
     /// The pool of the page that an address lies on, if it lies among the blocks.
@@ -323,7 +321,7 @@ impl<'r> Region<'r> {
         let map = unsafe {
             slice::from_raw_parts(self.header.byte_add(CLASS_MAP).cast::<PoolOffset>().as_ptr(), entries)
         };
-        map.iter().map(move |&offset| self.number_at(offset.into()))
+        map.iter().map(move |&offset| self.number_at(usize::from(offset) * OFFSET_UNIT))
     }
 
     /// The entries of the page table, likewise.

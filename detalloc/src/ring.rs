@@ -17,7 +17,7 @@ mod sync {
     pub(crate) use crate::sync::{AtomicUsize, Ordering};
 }
 
-use crate::error::InitError;
+use crate::{error::InitError, line};
 use core::{
     error, fmt,
     marker::PhantomData,

@@ -32,6 +32,7 @@ use crate::{
     class::{GRANULE_BYTES, block_bytes_for},
     config::{Borrow, Config, MAX_POOLS, PoolConfig},
     error::{AllocError, FreeError, InitError, StillLive},
+    line::Aligned,
     plan::MAX_ALIGN_BYTES,
     stats::{PoolStats, Stats},
     sync::{AtomicUsize, Ordering::Relaxed},
@@ -77,7 +78,7 @@ unsafe impl Send for SharedHeap<'_> {}
 unsafe impl Sync for SharedHeap<'_> {}
 
 /// A pool: its shape, which never changes, and on another cache line what does.
-#[repr(C, align(64))]
+#[repr(C)]
 struct Pool {
     block_bytes: usize,
     blocks: usize,
@@ -90,13 +91,14 @@ struct Pool {
 
 /// What changes with the operations of a pool.
 #[derive(Default)]
-#[repr(C, align(64))]
+#[repr(C)]
 struct State {
     free: AtomicUsize,
     hints: AtomicUsize,
     peak: AtomicUsize,
     refused: AtomicUsize,
     borrowed: AtomicUsize,
+    line: [Aligned; 0],
 }
 
 impl Pool {

@@ -6,6 +6,9 @@
 
 #[path = "interleavings/explore.rs"]
 mod explore;
+#[path = "../src/line.rs"]
+#[allow(dead_code, reason = "its default is enough")]
+mod line;
 /// The module itself, built with loom's atomics.
 #[path = "../src/ring/protocol.rs"]
 mod protocol;

@@ -422,9 +422,10 @@ mod corruption {
         let mut memory = region(SharedHeap::bytes_needed(&config));
         let heap = SharedHeap::new(&mut memory, &config).unwrap();
         let block = heap.allocate(layout(64, 64)).unwrap();
-        // The only leaf lies on the line in front of the first block.
-        // SAFETY: in the region.
-        let leaf = unsafe { block.as_ptr().sub(64).cast::<usize>() };
+        // The only leaf lies in front of the first block, and says that the other two are free.
+        let mut words = (1..=16).map(|distance| block.as_ptr().cast::<usize>().wrapping_sub(distance));
+        // SAFETY: in the region, in the heap's own part, which is longer.
+        let leaf = words.find(|word| unsafe { word.read() } == 0b110).unwrap();
         for (word, broken) in
             [(0b1110, Broken::NoSuchBlock), (0b010, Broken::FreeCount), (0, Broken::FreeCount)]
         {

@@ -8,6 +8,9 @@
 #[path = "../src/shared/bits.rs"]
 #[allow(dead_code, reason = "its ends are enough")]
 mod bits;
+#[path = "../src/line.rs"]
+#[allow(dead_code, reason = "its default is enough")]
+mod line;
 #[path = "../src/spin/lock.rs"]
 mod lock;
 #[path = "../src/ring/protocol.rs"]

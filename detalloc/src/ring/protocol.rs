@@ -9,7 +9,10 @@
 //! `tail` past a message sees its header and payload; (b) a writer that sees `head` past a message writes there only after
 //! the reader has read it. Weaken either and the model finds a race.
 
-use super::sync::{AtomicUsize, Ordering};
+use super::{
+    line::Line,
+    sync::{AtomicUsize, Ordering},
+};
 
 /// Messages and their headers begin at multiples of this many bytes.
 pub const GRANULE_BYTES: usize = 16;
@@ -22,15 +25,10 @@ pub const SKIP: usize = usize::MAX;
 #[repr(C)]
 pub struct Positions {
     /// Stored by the writer.
-    pub tail: Line,
+    pub tail: Line<AtomicUsize>,
     /// Stored by the reader.
-    pub head: Line,
+    pub head: Line<AtomicUsize>,
 }
-
-/// A position on a cache line of its own.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-pub struct Line(pub AtomicUsize);
 
 /// There is no place for a message: how many bytes are free in one piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

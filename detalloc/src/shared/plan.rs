@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The leaves of a pool begin on a cache line of their own, so that pools do not disturb each other.
-const LINE_WORDS: usize = 64 / size_of::<usize>();
+const LINE_WORDS: usize = align_of::<Pool>() / size_of::<usize>();
 
 /// Offsets and sizes, in bytes from the region's aligned start unless said otherwise.
 #[derive(Clone, Copy)]

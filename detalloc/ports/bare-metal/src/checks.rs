@@ -83,14 +83,24 @@ fn interior(region: Region<'_>) -> Option<bool> {
 }
 
 fn corrupt(region: Region<'_>) -> Option<bool> {
-    let start = region.as_mut_ptr();
+    let (start, bytes) = (region.as_mut_ptr(), region.len());
     let heap = Heap::new(region, &CONFIG).ok()?;
     let sound = heap.validate().is_ok();
-    // The first words of the header: how many keys there are, and where the blocks begin.
-    let header = start.wrapping_add(start.align_offset(64)).cast::<usize>();
-    // SAFETY: within the region, which has been set up; the heap is only validated afterwards.
-    unsafe { header.write(header.read() ^ 1) };
-    Some(sound && heap.validate().is_err())
+    let first = start.wrapping_add(start.align_offset(align_of::<usize>())).cast::<usize>();
+    let seen = (0..bytes / size_of::<usize>() - 1).filter(|&word| {
+        let word = first.wrapping_add(word);
+        let flip = || {
+            // SAFETY: within the region; the heap, which may lie in the way, is only validated.
+            unsafe { word.write_volatile(word.read_volatile() ^ 1) };
+        };
+        flip();
+        let seen = heap.validate().is_err();
+        flip();
+        seen
+    });
+    // The shapes of the header and of both pools, at the least.
+    let seen = seen.count();
+    Some(sound && (25..100).contains(&seen) && heap.validate().is_ok())
 }
 
 fn critical(region: Region<'_>) -> Option<bool> {
