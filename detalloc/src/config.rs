@@ -18,14 +18,18 @@ use crate::{
     class::{MAX_BLOCK_BYTES, block_bytes_for},
     error::ConfigError,
     plan::Plan,
+    pool::SHORT_BLOCKS,
 };
 use core::alloc::Layout;
 
 /// The most pools a heap has: one bit of a word each.
 pub const MAX_POOLS: usize = usize::BITS as usize;
 
-/// The most blocks a pool has: four levels of words.
-pub const MAX_BLOCKS: usize = MAX_POOLS * MAX_POOLS * MAX_POOLS * MAX_POOLS;
+/// The most blocks a pool has: four levels of words, or two without the feature `large-pools`.
+pub const MAX_BLOCKS: usize = if LARGE_POOLS { SHORT_BLOCKS * SHORT_BLOCKS } else { SHORT_BLOCKS };
+
+/// Whether pools may have more than two levels of words.
+pub(crate) const LARGE_POOLS: bool = cfg!(feature = "large-pools");
 
 /// One pool: how large its blocks are, and how many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The heap: one owner that allocates and frees.
 
-#[cfg(target_has_atomic = "ptr")]
+#[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
 use crate::remote_free::RemoteFree;
 use crate::{
     allocate::Allocate,
@@ -80,8 +80,7 @@ impl<'r, P: Policy> Heap<'r, P> {
     /// Linear in `groups`, whatever other threads do.
     #[inline]
     pub fn adopt_remote_frees(&mut self, groups: usize) -> usize {
-        // Relaxed: what it leads to looks again, in order.
-        if self.region.header().pending.0.load(Relaxed) == 0 { 0 } else { self.adopt_groups(groups) }
+        if self.region.header().is_awaited() { self.adopt_groups(groups) } else { 0 }
     }
 
     #[cold]
@@ -102,7 +101,7 @@ impl<'r, P: Policy> Heap<'r, P> {
     }
 
     /// The handle with which any thread gives blocks back.
-    #[cfg(target_has_atomic = "ptr")]
+    #[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
     #[must_use]
     pub fn remote(&self) -> RemoteFree<'r> {
         RemoteFree::new(self.region)

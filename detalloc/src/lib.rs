@@ -58,6 +58,13 @@
 //! What is not wanted costs nothing, because it is another type around the heap: [`Observed`] for hooks, cycles and traces,
 //! [`Guarded`](guard::Guarded) for overruns and writes to free blocks, [`Local`] for collections. All of them, and the
 //! heaps, are an [`Allocate`].
+//!
+//! # Small systems
+//!
+//! `default-features = false` makes the code smaller: `large-pools` stands for pools of more than `usize::BITS`² blocks, and
+//! `remote-free` for [`RemoteFree`], so what is left is a heap of small pools for one owner. Its operations with all that they
+//! call take 1,162 bytes on a Cortex-M4 instead of 3,872 (`cargo xtask reach`). Where no cache needs lines of its own, a pool
+//! costs 64 bytes besides its bitmap.
 #![no_std]
 #![cfg_attr(feature = "nightly", feature(allocator_api))]
 
@@ -89,8 +96,12 @@ mod pool;
 mod preset;
 mod profile;
 mod region;
+#[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
 mod remote;
-#[cfg(target_has_atomic = "ptr")]
+#[cfg(not(all(target_has_atomic = "ptr", feature = "remote-free")))]
+#[path = "no_remote.rs"]
+mod remote;
+#[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
 mod remote_free;
 mod report;
 mod ring;
@@ -140,9 +151,10 @@ pub use crate::{
 pub use crate::cycles::Cycles;
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 pub use crate::cycles::Dwt;
+#[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
+pub use crate::remote_free::RemoteFree;
 #[cfg(target_has_atomic = "ptr")]
 pub use crate::{
-    remote_free::RemoteFree,
     shared::SharedHeap,
     spin::Spin,
     typed::{Claim, StaticPool},

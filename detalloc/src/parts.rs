@@ -100,8 +100,15 @@ impl<'a> Parts<'a> {
     }
 
     /// The remote frees of this pool, which is number `number` of its heap.
+    #[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
     pub(crate) fn remote(self, number: usize, pools: &'a AtomicUsize) -> RemoteFrees<'a> {
         RemoteFrees { pools, pool: number, groups: &self.ledger.groups, leaves: self.announced() }
+    }
+
+    /// What stands for them.
+    #[cfg(not(all(target_has_atomic = "ptr", feature = "remote-free")))]
+    pub(crate) fn remote(self, _number: usize, _pools: &'a AtomicUsize) -> RemoteFrees<'a> {
+        RemoteFrees { groups: &self.ledger.groups }
     }
 
     /// Takes the lowest free block, whatever the depth.
@@ -133,7 +140,7 @@ impl<'a> Parts<'a> {
 
     /// Whether block `index` is free. Another thread's answer holds only for blocks that the thread owns. No such block
     /// is.
-    #[cfg(target_has_atomic = "ptr")]
+    #[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
     pub(crate) fn is_free(self, index: usize) -> bool {
         let leaf = self.leaves().get(index / WORD_BITS);
         // Relaxed: (I4) who owns a live block has got it from the owner, after its bit was cleared.

@@ -19,6 +19,7 @@ use crate::{
     opaque::opaque,
     plan::block_align,
     policy::Policy,
+    remote,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
 use core::{
@@ -137,7 +138,8 @@ impl Pool {
             unsafe { (self.leaves.add(number).as_ref(), self.leaves.sub(number + 1).as_ref()) };
         // Relaxed: (I4) the owner's, and of what is announced only this block's bit counts.
         let free = leaf.load(Relaxed);
-        if P::CHECKED && (free | announced.load(Relaxed)) & bit != 0 {
+        let announced = if remote::EXISTS { announced.load(Relaxed) } else { 0 };
+        if P::CHECKED && (free | announced) & bit != 0 {
             return false;
         }
         leaf.store(free | bit, Relaxed);

@@ -26,6 +26,7 @@ use crate::{
     parts::{Ledger, Parts},
     plan::{CLASS_MAP, MAX_ALIGN_BYTES, OFFSET_UNIT, Plan, PoolOffset},
     pool::Pool,
+    remote,
     sync::{AtomicUsize, Ordering::Relaxed},
 };
 use core::{
@@ -368,6 +369,13 @@ impl Header {
             self.pool_count,
         ];
         digest(digest(0, words), self.aligned)
+    }
+
+    /// Whether blocks are on their way home from other threads.
+    #[inline]
+    pub(crate) fn is_awaited(&self) -> bool {
+        // Relaxed: what it leads to looks again, in order.
+        remote::EXISTS && self.pending.0.load(Relaxed) != 0
     }
 
     /// The pools whose blocks have this alignment, given less one, as a mask; none for alignments past a page.

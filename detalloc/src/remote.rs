@@ -15,12 +15,10 @@
 //! freeing thread last did to the block happens before the owner hands it out again. `tests/loom.rs` explores this;
 //! weaken any of them and it fails.
 
-#![cfg_attr(
-    not(target_has_atomic = "ptr"),
-    allow(dead_code, unused_imports, reason = "where words cannot be exchanged, no other thread frees")
-)]
-
 use crate::sync::{AtomicUsize, Ordering};
+
+/// Whether there are remote frees.
+pub const EXISTS: bool = true;
 
 const WORD_BITS: usize = usize::BITS as usize;
 
@@ -49,7 +47,6 @@ pub struct RemoteFrees<'a> {
     pub leaves: &'a [AtomicUsize],
 }
 
-#[cfg(target_has_atomic = "ptr")]
 impl RemoteFrees<'_> {
     /// Announces that block `index` is free. `false`: somebody had announced that already, or there is no such block.
     ///
@@ -151,17 +148,4 @@ impl RemoteFrees<'_> {
         // Relaxed: a bit that is not there yet is of a group that there is.
         groups >= WORD_BITS || self.groups.load(Ordering::Relaxed) >> groups == 0
     }
-}
-
-#[cfg(not(target_has_atomic = "ptr"))]
-impl RemoteFrees<'_> {
-    pub fn claim(&self) -> Option<Group> {
-        None
-    }
-
-    pub fn narrow(&self, _group: Group) -> Option<Group> {
-        None
-    }
-
-    pub fn collect(&self, _group: Group, _collect: impl FnMut(usize, usize)) {}
 }

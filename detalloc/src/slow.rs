@@ -5,6 +5,7 @@
 
 use crate::{
     class::{GRANULE_BYTES, key_of},
+    config::LARGE_POOLS,
     error::FreeError,
     parts::Parts,
     pool::Pool,
@@ -56,8 +57,7 @@ impl<'r> Region<'r> {
         // SAFETY: (I2) no pool is aligned to more than a page, and the request to no more than the pool.
         let aligned = unsafe { self.header().aligned_pools_within_page(align_mask) };
         let lenders = aligned & own.bit.wrapping_neg() & self.header().borrow;
-        // Relaxed: what it leads to looks again, in order.
-        if self.header().pending.0.load(Relaxed) != 0 {
+        if self.header().is_awaited() {
             return self.take_waiting(own, lenders);
         }
         self.take_lent(own, lenders)
@@ -105,8 +105,7 @@ impl<'r> Region<'r> {
     fn seek_in(self, own: &'r Pool, fitting: usize) -> Option<Sought<'r>> {
         let header = self.header();
         let lenders = fitting & header.borrow;
-        // Relaxed: what it leads to looks again, in order.
-        if header.pending.0.load(Relaxed) != 0 {
+        if header.is_awaited() {
             if let Some(claimed) = self.seek_announced(own, lenders) {
                 return Some(Sought { pool: claimed.0.pool, claimed: Some(claimed) });
             }
@@ -178,6 +177,10 @@ impl<'r> Region<'r> {
     #[cold]
     #[inline(never)]
     fn take_deep(self, pool: &Pool) -> Option<NonNull<u8>> {
+        if !LARGE_POOLS {
+            self.header().refusal.set(Refusal::CORRUPT);
+            return None;
+        }
         // wcet: unreached: every pool has parts
         self.parts_of(pool).and_then(|parts| self.take_parts(parts))
     }
@@ -206,7 +209,7 @@ impl<'r> Region<'r> {
     pub(crate) fn put_odd(self, block: NonNull<u8>) -> Result<(), FreeError> {
         // wcet: unreached: the short way has found its page
         let (parts, index) = self.find(block)?;
-        if !parts.is_live(index) {
+        if !LARGE_POOLS || !parts.is_live(index) {
             return Err(FreeError::DoubleFree);
         }
         let (leaf, bit) = (index / usize::BITS as usize, 1 << (index % usize::BITS as usize));

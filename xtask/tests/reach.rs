@@ -9,13 +9,18 @@ fn reach(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_xtask")).arg("reach").args(args).output().expect("the program runs")
 }
 
+fn has_emulator() -> bool {
+    let emulator = Command::new("qemu-system-arm").arg("--version").output();
+    let there = emulator.is_ok_and(|output| output.status.success());
+    if !there {
+        eprintln!("not run: there is no qemu-system-arm");
+    }
+    there
+}
+
 #[test]
 fn an_emulated_microcontroller_gives_what_x86_64_gives_in_the_same_number_of_instructions_every_time() {
-    let has = |program: &str, args: &[&str]| {
-        Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
-    };
-    if !has("qemu-system-arm", &["--version"]) {
-        eprintln!("not run: there is no qemu-system-arm");
+    if !has_emulator() {
         return;
     }
     let output = reach(&["--target", "thumbv7em", "--json", "-"]);
@@ -31,6 +36,21 @@ fn an_emulated_microcontroller_gives_what_x86_64_gives_in_the_same_number_of_ins
         let (least, most) = (row[operation]["least"].as_u64(), row[operation]["most"].as_u64());
         assert!(least == most && (10..=60).contains(&least.unwrap_or(0)), "{operation}: {row}");
     }
+}
+
+#[test]
+fn allocate_and_free_with_all_checks_fit_into_one_and_a_half_kibibytes() {
+    if !has_emulator() {
+        return;
+    }
+    let output = reach(&["--target", "thumbv7em-small", "--json", "-"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let row = &report["targets"][0];
+    assert!((500..=1536).contains(&row["code_bytes"].as_u64().unwrap_or(0)), "{row}");
+    // Eight vectors, and twelve checks: remote frees are not there.
+    assert_eq!(row["passed"].as_u64(), Some(8 + 12), "{row}");
 }
 
 #[test]

@@ -188,14 +188,14 @@ pub const MUTATIONS: &[Mutation<'_>] = &[
         Proof::SmallWorlds,
         "a second free on the owner is not seen",
         POOL,
-        "(free | announced.load(Relaxed)) & bit != 0",
-        "announced.load(Relaxed) & bit != 0",
+        "(free | announced) & bit != 0",
+        "announced & bit != 0",
     ),
     broken(
         Proof::Heap,
         "a free of what another thread has freed is not seen",
         POOL,
-        "(free | announced.load(Relaxed)) & bit != 0",
+        "(free | announced) & bit != 0",
         "free & bit != 0",
     ),
     broken(
@@ -295,8 +295,8 @@ pub const MUTATIONS: &[Mutation<'_>] = &[
         Proof::SmallWorlds,
         "nothing is adopted before a refusal",
         SLOW,
-        "if self.header().pending.0.load(Relaxed) != 0 {",
-        "if self.header().pending.0.load(Relaxed) == usize::MAX {",
+        "if self.header().is_awaited() {",
+        "if self.header().is_awaited() && self.header().keys == 0 {",
     ),
     broken(
         Proof::SmallWorlds,

@@ -24,13 +24,14 @@ pub fn run(
     workspace: &Workspace,
     target: &Target,
     emulator: &[&str],
-    (boards, large): (&[&str], &str),
+    (boards, large): (&[&str], Option<&str>),
     swaps: bool,
     row: &mut Row,
 ) -> Result<(), Failure> {
     let folder = target.folder(workspace).join(target.triple).join("release");
+    let features: &[&str] = if large.is_some() { &[] } else { &["--no-default-features"] };
     for (number, board) in boards.iter().enumerate() {
-        build(workspace, target, PORT, board)?;
+        build(workspace, target, PORT, board, features)?;
         row.built = true;
         if number == 0 {
             row.code_bytes = Some(code_bytes(&folder.join("size"))?);
@@ -39,9 +40,11 @@ pub fn run(
         take_over("bare-metal", board, &emulate(emulator, board, &folder.join("bare-metal")), row);
         row.ran_on.push(format!("QEMU {board}"));
     }
-    build(workspace, target, SUITE, large)?;
-    take_over("suite", large, &emulate(emulator, large, &folder.join("suite")), row);
-    row.ran_on.push(format!("QEMU {large}"));
+    if let Some(large) = large {
+        build(workspace, target, SUITE, large, &[])?;
+        take_over("suite", large, &emulate(emulator, large, &folder.join("suite")), row);
+        row.ran_on.push(format!("QEMU {large}"));
+    }
     row.ran_on.dedup();
     if !swaps {
         let lock_free = "what needs compare-and-swap does not compile";
@@ -54,8 +57,15 @@ pub fn run(
     Ok(())
 }
 
-fn build(workspace: &Workspace, target: &Target, port: &str, board: &str) -> Result<(), Failure> {
-    let status = target.cargo(workspace, port, "build").arg("--release").env("BOARD", board).status();
+fn build(
+    workspace: &Workspace,
+    target: &Target,
+    port: &str,
+    board: &str,
+    features: &[&str],
+) -> Result<(), Failure> {
+    let mut cargo = target.cargo(workspace, port, "build");
+    let status = cargo.arg("--release").args(features).env("BOARD", board).status();
     if status.is_ok_and(|status| status.success()) {
         Ok(())
     } else {

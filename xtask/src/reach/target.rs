@@ -16,8 +16,9 @@ pub enum Reach {
         emulator: &'static [&'static str],
         /// The boards, the one whose instructions are counted first.
         boards: &'static [&'static str],
-        /// A board with room for the core's tests, whose processor runs the same instructions.
-        large: &'static str,
+        /// A board with room for the core's tests, whose processor runs the same instructions. None: without the features of
+        /// the core that its tests need, which makes for less code.
+        large: Option<&'static str>,
         /// Whether the processor has compare-and-swap. Where it has none, what needs it must not compile.
         swaps: bool,
     },
@@ -76,16 +77,22 @@ const COMPILER: Skipped = Skipped {
 
 impl Target {
     /// All there are.
-    pub const ALL: [Target; 9] = [
+    pub const ALL: [Target; 10] = [
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
             reach: Reach::BareMetal {
                 emulator: ARM,
                 boards: &["netduinoplus2"],
-                large: "mps2-an386",
+                large: Some("mps2-an386"),
                 swaps: true,
             },
+            tools: &["QEMU for Arm boards"],
+        },
+        Target {
+            name: "thumbv7em-small",
+            triple: "thumbv7em-none-eabihf",
+            reach: Reach::BareMetal { emulator: ARM, boards: &["netduinoplus2"], large: None, swaps: true },
             tools: &["QEMU for Arm boards"],
         },
         Target {
@@ -95,7 +102,7 @@ impl Target {
             reach: Reach::BareMetal {
                 emulator: ARM,
                 boards: &["microbit", "netduinoplus2"],
-                large: "mps2-an386",
+                large: Some("mps2-an386"),
                 swaps: false,
             },
             tools: &["QEMU for Arm boards"],
@@ -103,7 +110,7 @@ impl Target {
         Target {
             name: "riscv32imac",
             triple: "riscv32imac-unknown-none-elf",
-            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], large: "virt", swaps: true },
+            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], large: Some("virt"), swaps: true },
             tools: &["QEMU for RISC-V boards"],
         },
         Target {

@@ -21,7 +21,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a typed pool gives values back", typed),
     ("an arena ends with its scope", arena),
     ("a ring keeps the order", in_order),
-    #[cfg(target_has_atomic = "ptr")]
+    #[cfg(all(target_has_atomic = "ptr", feature = "whole"))]
     ("a remote free comes home", lock_free::remote),
     #[cfg(target_has_atomic = "ptr")]
     ("a shared heap serves", lock_free::shared),
@@ -144,9 +144,14 @@ fn in_order(region: Region<'_>) -> Option<bool> {
 /// does not compile.
 #[cfg(any(target_has_atomic = "ptr", feature = "lock-free"))]
 pub mod lock_free {
-    use super::{Allocate, CONFIG, Config, Heap, PoolConfig, Region, layout};
-    use detalloc::{FreeError, RemoteFree, SharedHeap, Spin};
+    use super::{Allocate, CONFIG, Heap, Region, layout};
+    #[cfg(feature = "whole")]
+    use super::{Config, PoolConfig};
+    #[cfg(feature = "whole")]
+    use detalloc::RemoteFree;
+    use detalloc::{FreeError, SharedHeap, Spin};
 
+    #[cfg(feature = "whole")]
     pub fn remote(region: Region<'_>) -> Option<bool> {
         const ONE: Config = Config::constant(&[PoolConfig::new(32, 1)]);
         let mut heap = Heap::new(region, &ONE).ok()?;
