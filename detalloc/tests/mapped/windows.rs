@@ -1,14 +1,12 @@
-//! The promises of mapped regions, against what Windows says.
-#![cfg(all(feature = "os", windows))]
+//! Against what Windows says.
 
+use super::PLAIN;
 use core::{alloc::Layout, mem::MaybeUninit};
 use detalloc::{
     Allocate, Config, PoolConfig,
     memory::{Locked, MappedRegion, Options, OwnedHeap, lock},
 };
 use windows_sys::Win32::System::Memory::{MEMORY_BASIC_INFORMATION, PAGE_READWRITE, VirtualQuery};
-
-const PLAIN: Options = Options { lock: false, huge_pages: false };
 
 /// How the page at an address is protected; 0 where nobody may touch it or nothing is mapped.
 fn protection(address: usize) -> u32 {
@@ -19,28 +17,6 @@ fn protection(address: usize) -> u32 {
         page.assume_init()
     };
     page.Protect
-}
-
-#[test]
-fn a_region_is_at_least_as_large_as_asked_for_and_all_in_memory() {
-    for bytes in [0, 1, 4095, 4096, 4097, 1 << 20, (1 << 20) + 1] {
-        let region = MappedRegion::new(bytes, PLAIN).unwrap();
-        assert!(region.len() >= bytes && region.len() < bytes + 2 * 4096);
-        assert_eq!(region.as_ptr().addr() % 4096, 0);
-        let got = region.got();
-        assert_eq!((got.bytes, got.resident_bytes), (region.len(), region.len()));
-        assert_eq!((got.locked, got.huge_bytes), (Locked::NotAsked, Some(0)));
-    }
-}
-
-#[test]
-fn memory_that_is_not_to_be_had_is_an_error() {
-    for bytes in [usize::MAX, usize::MAX - 4095, isize::MAX as usize, 1 << 56] {
-        for huge_pages in [false, true] {
-            let refused = MappedRegion::new(bytes, Options { lock: true, huge_pages }).unwrap_err();
-            assert_eq!(refused.kind(), std::io::ErrorKind::OutOfMemory, "{bytes}");
-        }
-    }
 }
 
 #[test]

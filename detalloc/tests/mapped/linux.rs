@@ -1,7 +1,6 @@
-//! The promises of mapped regions, and of every region about page faults, against what the kernel says.
-#![cfg(all(feature = "os", target_os = "linux"))]
-#![cfg_attr(asan, allow(dead_code, unused_imports, reason = "only tests of locks and faults need them"))]
+//! Against what Linux says; of every region about page faults, too.
 
+use super::PLAIN;
 use core::{alloc::Layout, mem::MaybeUninit};
 use detalloc::{
     Allocate, Config, Heap, InitError, PoolConfig,
@@ -17,8 +16,6 @@ fn layout(size: usize) -> Layout {
 
 /// The limit of locked memory is the process's, and one test changes it.
 static LIMIT: Mutex<()> = Mutex::new(());
-
-const PLAIN: Options = Options { lock: false, huge_pages: false };
 
 /// What the kernel says of the mapping that this address lies in: first its permissions.
 fn mapping(address: usize) -> Option<(String, Vec<String>)> {
@@ -69,30 +66,6 @@ fn faults_while_allocating(heap: &mut impl Allocate) -> i64 {
 
 #[test]
 #[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
-fn a_region_is_at_least_as_large_as_asked_for_and_all_in_memory() {
-    for bytes in [0, 1, 4095, 4096, 4097, 1 << 20, (1 << 20) + 1] {
-        let region = MappedRegion::new(bytes, PLAIN).unwrap();
-        assert!(region.len() >= bytes && region.len() < bytes + 2 * 4096);
-        assert_eq!(region.as_ptr().addr() % 4096, 0);
-        let got = region.got();
-        assert_eq!((got.bytes, got.resident_bytes), (region.len(), region.len()));
-        assert_eq!(got.locked, Locked::NotAsked);
-    }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
-fn memory_that_is_not_to_be_had_is_an_error() {
-    for bytes in [usize::MAX, usize::MAX - 4095, isize::MAX as usize, 1 << 56] {
-        for huge_pages in [false, true] {
-            let refused = MappedRegion::new(bytes, Options { lock: true, huge_pages }).unwrap_err();
-            assert_eq!(refused.kind(), std::io::ErrorKind::OutOfMemory, "{bytes}");
-        }
-    }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
 fn a_region_on_huge_pages_is_aligned_to_them_and_says_how_much_it_got() {
     let region = MappedRegion::new(5 << 20, Options { lock: false, huge_pages: true }).unwrap();
     assert_eq!((region.as_ptr().addr() % (2 << 20), region.len() % (2 << 20)), (0, 0));
@@ -102,12 +75,6 @@ fn a_region_on_huge_pages_is_aligned_to_them_and_says_how_much_it_got() {
     // Whether huge pages are to be had is the system's affair; that they were asked for ("hg") is ours.
     let flags = mapping(start).unwrap().1.pop().unwrap();
     assert!(flags.contains(" hg"), "{flags}");
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "it maps no pages of this kind, locks none and counts no faults")]
-fn a_region_without_huge_pages_says_so() {
-    assert_eq!(MappedRegion::new(1 << 20, PLAIN).unwrap().got().huge_bytes, Some(0));
 }
 
 // AddressSanitizer's `mlock` does nothing and reports success.
