@@ -105,9 +105,10 @@ pub enum Job {
     Budget(BudgetArgs),
     /// Run the allocator on other machines: microcontrollers, Arm 64, Windows; compare with what x86-64 gives
     ///
-    /// Targets: thumbv7em, thumbv6m and riscv32imac on emulated boards, with exact instruction counts; aarch64-linux and
-    /// windows with the core's tests; macos and wasm32 are only compiled. Installs the emulators and linkers it needs where it
-    /// may (root on Debian), and says of each target what was not possible, and why.
+    /// Targets: thumbv7em, thumbv7em-small, thumbv6m and riscv32imac on emulated boards, with exact instruction counts; freertos on
+    /// one of them; zephyr with what stands for its kernel; aarch64-linux and windows with the tests of the core and of the
+    /// integration; programs in C on all of these; macos and wasm32 are only compiled. Installs the emulators and compilers it
+    /// needs where it may (root on Debian), and says of each target what was not possible, and why.
     ///
     /// Exits 1 if something fails on a target, 2 if the target that was asked for cannot be tried.
     Reach(ReachArgs),
@@ -326,6 +327,9 @@ pub struct ReachArgs {
     /// One target, by its name here or the compiler's [default: all]
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
+    /// Compile with the Rust of the distribution, which makes a target's library from sources, also where rustup has that library
+    #[arg(long)]
+    pub distribution: bool,
     /// Write the table as JSON to this file; - is stdout, the table then goes to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

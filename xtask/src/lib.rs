@@ -22,6 +22,7 @@ pub mod opcount;
 pub mod output;
 pub mod proof;
 pub mod reach;
+mod rustup;
 pub mod suite;
 pub mod tools;
 pub mod wcet;

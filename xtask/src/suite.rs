@@ -337,7 +337,7 @@ struct TestBinary {
 impl Suite {
     fn require_tools(&mut self) -> Result<(), Failure> {
         for tool in TOOLS.iter().filter(|tool| tool.need != Need::Optional) {
-            if tool.version(&self.root).is_some() || (tool.install() && tool.version(&self.root).is_some()) {
+            if tool.is_there_or_installed(&self.root) {
                 continue;
             }
             let missing = format!("{} is missing. Install: {}", tool.name, tool.how_to_install());

@@ -151,7 +151,28 @@ pub const TOOLS: [Tool; 13] = [
 ];
 
 /// The tools that `reach` alone uses, and installs.
-pub const REACH_TOOLS: [Tool; 9] = [
+pub const REACH_TOOLS: [Tool; 12] = [
+    Tool {
+        name: "Rust of the distribution",
+        purpose: "compiles for targets that rustup has no library for, with the sources of its own",
+        need: Need::Optional,
+        probe: &[
+            "sh",
+            "-c",
+            "test -d $(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library && ld.lld --version > /dev/null && /usr/bin/cargo --version",
+        ],
+        debian: Some(&[
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "rustc-web",
+            "cargo-web",
+            "rust-web-src",
+            "lld",
+        ]),
+        elsewhere: "install rustc, cargo, the sources of Rust's library, and lld",
+    },
     Tool {
         name: "QEMU for Arm boards",
         purpose: "runs programs for Cortex-M",
@@ -174,6 +195,29 @@ pub const REACH_TOOLS: [Tool; 9] = [
             "libnewlib-arm-none-eabi",
         ]),
         elsewhere: "install the Arm GNU toolchain",
+    },
+    Tool {
+        name: "C library for Arm boards",
+        purpose: "starts programs in C, and prints what they say",
+        need: Need::Optional,
+        probe: &["arm-none-eabi-gcc", "--specs=picolibc.specs", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "picolibc-arm-none-eabi"]),
+        elsewhere: "install picolibc for arm-none-eabi",
+    },
+    Tool {
+        name: "C compiler for RISC-V boards",
+        purpose: "builds programs in C that run there, with its library",
+        need: Need::Optional,
+        probe: &["riscv64-unknown-elf-gcc", "--specs=picolibc.specs", "--version"],
+        debian: Some(&[
+            "apt-get",
+            "install",
+            "-y",
+            "--no-install-recommends",
+            "gcc-riscv64-unknown-elf",
+            "picolibc-riscv64-unknown-elf",
+        ]),
+        elsewhere: "install gcc and picolibc for riscv64-unknown-elf",
     },
     Tool {
         name: "QEMU for RISC-V boards",
@@ -258,6 +302,11 @@ impl Tool {
             Some(command) if is_debian() => command.join(" "),
             _ => self.elsewhere.to_owned(),
         }
+    }
+
+    /// Whether it is there, if need be because it could be installed.
+    pub fn is_there_or_installed(&self, root: &Path) -> bool {
+        self.version(root).is_some() || (self.install() && self.version(root).is_some())
     }
 
     /// Installs it where that may be done without asking: as root on Debian. Says whether it tried and succeeded.

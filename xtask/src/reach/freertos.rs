@@ -1,10 +1,9 @@
 //! FreeRTOS: the same program over this heap and over the kernel's own, under an emulator.
 
+use super::build::Build;
 use super::emulator::{emulate, range, take_over};
 use super::report::{Behind, Range, Row};
-use super::target::Target;
 use crate::failure::Failure;
-use crate::workspace::Workspace;
 
 const PORT: &str = "detalloc/ports/freertos";
 
@@ -14,20 +13,14 @@ const PORT: &str = "detalloc/ports/freertos";
 /// # Errors
 ///
 /// [`Failure::CannotRun`] if and only if a program does not build.
-pub fn run(
-    workspace: &Workspace,
-    target: &Target,
-    emulator: &[&str],
-    board: &str,
-    row: &mut Row,
-) -> Result<(), Failure> {
+pub fn run(build: &Build<'_>, emulator: &[&str], board: &str, row: &mut Row) -> Result<(), Failure> {
     for features in ["", "heap-4"] {
-        let mut cargo = target.cargo(workspace, PORT, "build");
+        let mut cargo = build.cargo(PORT, "build");
         if !cargo.args(["--release", "--features", features]).status().is_ok_and(|status| status.success()) {
             return Err(Failure::CannotRun(format!("{PORT} does not build")));
         }
         row.built = true;
-        let program = target.folder(workspace).join(target.triple).join("release/freertos");
+        let program = build.output("release").join("freertos");
         let text = emulate(emulator, board, &program);
         take_over("freertos", board, &text, row);
         row.behind.extend(behind(&text));

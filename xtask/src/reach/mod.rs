@@ -2,6 +2,9 @@
 //! what x86-64 gives.
 
 mod bare;
+mod build;
+mod built;
+mod c;
 mod emulator;
 mod freertos;
 mod hosted;
@@ -9,11 +12,11 @@ mod report;
 mod target;
 mod zephyr;
 
+use build::{Build, Compiler};
 use report::{Report, Row};
 use target::{Reach, Target};
 
 use crate::cli::ReachArgs;
-use crate::demo::rustc_version;
 use crate::failure::Failure;
 use crate::json::Json;
 use crate::tools::{REACH_TOOLS, TOOLS};
@@ -32,17 +35,18 @@ pub fn run(args: &ReachArgs) -> Result<(), Failure> {
         None => Target::ALL.to_vec(),
     };
     let json = Json::reserve(args.json.as_deref())?;
-    let mut report = Report { rustc: rustc_version(&workspace), ..Report::default() };
+    let mut report = Report::default();
     let mut wrong = Vec::new();
     for target in &targets {
         eprintln!("{} ...", target.triple);
         let mut row =
             Row { target: target.name.to_owned(), triple: target.triple.to_owned(), ..Row::default() };
-        match missing(&workspace, target) {
-            Some(missing) if args.target.is_some() => return Err(Failure::CannotRun(missing)),
-            Some(missing) => row.not_possible.push(missing),
-            None => {
-                if let Err(failure) = reach(&workspace, target, &mut row) {
+        match prepare(&workspace, target, args.distribution) {
+            Err(missing) if args.target.is_some() => return Err(Failure::CannotRun(missing)),
+            Err(missing) => row.not_possible.push(missing),
+            Ok(build) => {
+                row.compiler = build.compiler.version(&workspace);
+                if let Err(failure) = reach(&build, &mut row) {
                     row.failed.push(failure.to_string());
                 }
             }
@@ -50,35 +54,37 @@ pub fn run(args: &ReachArgs) -> Result<(), Failure> {
         wrong.extend(row.failed.iter().map(|failed| format!("{}: {failed}", row.target)));
         report.targets.push(row);
     }
-    json.show(&report, |_| report::table(&report))?;
+    json.show(&report, |_| report::text(&report))?;
     if wrong.is_empty() { Ok(()) } else { Err(Failure::Check(wrong.join("; "))) }
 }
 
-/// What the target needs and is not to be had.
-fn missing(workspace: &Workspace, target: &Target) -> Option<String> {
-    if !target.has_library(workspace) {
-        return Some(format!("its library is missing: rustup target add {}", target.triple));
+/// Sees that there is all that the target needs.
+///
+/// # Errors
+///
+/// What is missing, and how to install it.
+fn prepare<'a>(
+    workspace: &'a Workspace,
+    target: &'a Target,
+    distribution: bool,
+) -> Result<Build<'a>, String> {
+    let compiler = Compiler::of(target, workspace, distribution)?;
+    let needed = TOOLS.iter().chain(&REACH_TOOLS).filter(|tool| target.tools.contains(&tool.name));
+    match needed.into_iter().find(|tool| !tool.is_there_or_installed(&workspace.root)) {
+        Some(tool) => Err(format!("{} is missing. Install: {}", tool.name, tool.how_to_install())),
+        None => Ok(Build { workspace, target, compiler }),
     }
-    let root = &workspace.root;
-    TOOLS
-        .iter()
-        .chain(&REACH_TOOLS)
-        .filter(|tool| target.tools.contains(&tool.name))
-        .find(|tool| tool.version(root).is_none() && !(tool.install() && tool.version(root).is_some()))
-        .map(|tool| format!("{} is missing. Install: {}", tool.name, tool.how_to_install()))
 }
 
-fn reach(workspace: &Workspace, target: &Target, row: &mut Row) -> Result<(), Failure> {
-    match target.reach {
-        Reach::BareMetal { emulator, boards, large, swaps } => {
-            bare::run(workspace, target, emulator, (boards, large), swaps, row)
-        }
-        Reach::FreeRtos { emulator, board } => freertos::run(workspace, target, emulator, board, row),
-        Reach::Zephyr => zephyr::run(workspace, row),
-        Reach::Hosted { tools, skipped } => hosted::run(workspace, target, &tools, skipped, row),
+fn reach(build: &Build<'_>, row: &mut Row) -> Result<(), Failure> {
+    match build.target.reach {
+        Reach::BareMetal(boards) => bare::run(build, &boards, row),
+        Reach::FreeRtos { emulator, board } => freertos::run(build, emulator, board, row),
+        Reach::Zephyr => zephyr::run(build.workspace, row),
+        Reach::Hosted(hosted) => hosted::run(build, &hosted, row),
         Reach::BuiltOnly { why } => {
             row.not_possible.push(why.to_owned());
-            hosted::check(workspace, target, row)
+            built::run(build, row)
         }
     }
 }

@@ -6,8 +6,6 @@ use serde::Serialize;
 /// Everything.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
-    /// The compiler.
-    pub rustc: String,
     /// The targets.
     pub targets: Vec<Row>,
 }
@@ -41,6 +39,8 @@ pub struct Row {
     pub target: String,
     /// What the compiler calls it.
     pub triple: String,
+    /// Which compiler that was.
+    pub compiler: String,
     /// Whether it was built.
     pub built: bool,
     /// What ran it; nothing: it was built only.
@@ -65,38 +65,13 @@ pub struct Row {
     pub not_possible: Vec<String>,
 }
 
-/// The targets as a table, what was not possible below.
-pub fn table(report: &Report) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
-        .remove_style(TableComponent::HorizontalLines)
-        .remove_style(TableComponent::MiddleIntersections);
-    table.set_header([
-        "target", "built", "run on", "passed", "failed", "allocate", "run dry", "free", "code", "metadata",
-    ]);
-    let range = |range: Option<Range>| match range {
-        Some(Range { least, most }) if least == most => most.to_string(),
-        Some(Range { least, most }) => format!("{least} to {most}"),
-        None => String::new(),
-    };
-    let bytes = |bytes: Option<u64>| bytes.map_or_else(String::new, |bytes| format!("{bytes} B"));
-    for row in &report.targets {
-        let ran_on = if row.ran_on.is_empty() { "built only".to_owned() } else { row.ran_on.join(", ") };
-        table.add_row([
-            Cell::new(&row.target),
-            Cell::new(if row.built { "yes" } else { "no" }),
-            Cell::new(if row.built { ran_on } else { String::new() }),
-            Cell::new(row.passed),
-            Cell::new(row.failed.len()),
-            Cell::new(range(row.allocate)),
-            Cell::new(range(row.allocate_dry)),
-            Cell::new(range(row.free)),
-            Cell::new(bytes(row.code_bytes)),
-            Cell::new(bytes(row.metadata_bytes)),
-        ]);
+/// The targets as a table, their instructions as another, and what was not possible below.
+pub fn text(report: &Report) -> String {
+    let mut text = targets(report) + "\n";
+    if report.targets.iter().any(|row| row.allocate.is_some()) {
+        text +=
+            &format!("\nInstructions an operation takes, exact (release build)\n{}\n", instructions(report));
     }
-    let mut text = format!("{table}\nInstructions an operation, exact (release build, {}).\n", report.rustc);
     for row in &report.targets {
         for Behind { heap, fragments, allocate, free } in &row.behind {
             let (allocate, free) = (range(*allocate), range(*free));
@@ -112,5 +87,86 @@ pub fn table(report: &Report) -> String {
             text += &format!("Not possible on {}: {why}\n", row.target);
         }
     }
-    text
+    let mut compilers: Vec<_> = report.targets.iter().map(|row| row.compiler.as_str()).collect();
+    compilers.sort_unstable();
+    compilers.dedup();
+    text + &format!("Compiled by {}\n", compilers.join("; "))
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .remove_style(TableComponent::HorizontalLines)
+        .remove_style(TableComponent::MiddleIntersections);
+    table
+}
+
+fn targets(report: &Report) -> String {
+    let mut table = table();
+    table.set_header(["target", "built", "run on", "passed", "failed", "code", "metadata"]);
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(String::new, |bytes| format!("{bytes} B"));
+    for row in &report.targets {
+        let ran_on = if row.ran_on.is_empty() { "built only".to_owned() } else { row.ran_on.join(", ") };
+        table.add_row([
+            Cell::new(&row.target),
+            Cell::new(if row.built { "yes" } else { "no" }),
+            Cell::new(if row.built { ran_on } else { String::new() }),
+            Cell::new(row.passed),
+            Cell::new(row.failed.len()),
+            Cell::new(bytes(row.code_bytes)),
+            Cell::new(bytes(row.metadata_bytes)),
+        ]);
+    }
+    table.to_string()
+}
+
+/// A column for each target where instructions were counted.
+fn instructions(report: &Report) -> Table {
+    let counted = || report.targets.iter().filter(|row| row.allocate.is_some());
+    let mut table = table();
+    table.set_header(["operation"].into_iter().chain(counted().map(|row| row.target.as_str())));
+    let mut add = |operation: &str, counts: fn(&Row) -> Option<Range>| {
+        table.add_row([operation.to_owned()].into_iter().chain(counted().map(|row| range(counts(row)))));
+    };
+    add("allocate", |row| row.allocate);
+    add("allocate, class run dry", |row| row.allocate_dry);
+    add("free", |row| row.free);
+    table
+}
+
+fn range(range: Option<Range>) -> String {
+    match range {
+        Some(Range { least, most }) if least == most => most.to_string(),
+        Some(Range { least, most }) => format!("{least} to {most}"),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_whose_instructions_were_counted_has_a_column_of_them() {
+        let counted = |target: &str, most| Row {
+            target: target.to_owned(),
+            allocate: Some(Range { least: most, most }),
+            ..Row::default()
+        };
+        let other = Row { target: "other".to_owned(), ..Row::default() };
+        let report = Report { targets: vec![counted("one", 111), other, counted("two", 222)] };
+        let table = instructions(&report).to_string();
+        let lines: Vec<_> = table.lines().collect();
+        let header = lines.iter().find(|line| line.contains("operation")).unwrap();
+        assert!(header.contains("one") && header.contains("two") && !header.contains("other"), "{table}");
+        let allocate = lines.iter().find(|line| line.contains("allocate")).unwrap();
+        assert!(allocate.contains("111") && allocate.contains("222"), "{table}");
+    }
+
+    #[test]
+    fn where_nothing_was_counted_there_is_no_such_table() {
+        let report = Report { targets: vec![Row::default()] };
+        assert!(!text(&report).contains("Instructions"));
+    }
 }

@@ -1,27 +1,14 @@
 //! What the allocator is built for, and what runs it here.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
-
-use super::hosted::{Skipped, Tools};
+use super::c::{BoardC, Tools};
+use super::hosted::{Hosted, Skipped};
 use crate::failure::Failure;
-use crate::workspace::Workspace;
 
 /// How far a target is taken here.
 #[derive(Clone, Copy, Debug)]
 pub enum Reach {
     /// The programs of `detalloc/ports/bare-metal` run on these boards, under this emulator.
-    BareMetal {
-        /// The emulator, and what it needs for any board.
-        emulator: &'static [&'static str],
-        /// The boards, the one whose instructions are counted first.
-        boards: &'static [&'static str],
-        /// A board with room for the core's tests, whose processor runs the same instructions. None: without the features of
-        /// the core that its tests need, which makes for less code.
-        large: Option<&'static str>,
-        /// Whether the processor has compare-and-swap. Where it has none, what needs it must not compile.
-        swaps: bool,
-    },
+    BareMetal(Boards),
     /// The programs of `detalloc/ports/freertos` run on this board.
     FreeRtos {
         /// The emulator, and what it needs for any board.
@@ -32,17 +19,39 @@ pub enum Reach {
     /// The module of `detalloc/ports/zephyr` is linted, built and run with what stands for Zephyr.
     Zephyr,
     /// The tests and the programs in C run under an emulator.
-    Hosted {
-        /// How they are made and run.
-        tools: Tools,
-        /// Tests that cannot run there.
-        skipped: &'static [Skipped],
-    },
+    Hosted(Hosted),
     /// There is nothing here that could run it.
     BuiltOnly {
         /// Why.
         why: &'static str,
     },
+}
+
+/// Emulated boards of one kind of processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Boards {
+    /// The emulator, and what it needs for any board.
+    pub emulator: &'static [&'static str],
+    /// The boards, the one whose instructions are counted first.
+    pub boards: &'static [&'static str],
+    /// A board with room for the core's tests and for programs in C, whose processor runs the same instructions. None: without
+    /// the features of the core that its tests need, which makes for less code.
+    pub large: Option<Large>,
+    /// Whether the processor has compare-and-swap. Where it has none, what needs it must not compile.
+    pub swaps: bool,
+    /// The most instructions an operation may take whose class has a free block.
+    pub limit_instructions: Option<u32>,
+    /// The most bytes of machine code that allocate and free may have together.
+    pub limit_code_bytes: Option<u64>,
+}
+
+/// A board with room.
+#[derive(Clone, Copy, Debug)]
+pub struct Large {
+    /// What the emulator calls it.
+    pub board: &'static str,
+    /// How programs in C are made for it.
+    pub c: BoardC,
 }
 
 /// One kind of machine.
@@ -61,18 +70,37 @@ pub struct Target {
 const ARM: &[&str] = &["qemu-system-arm", "-serial", "none"];
 const RISCV: &[&str] = &["qemu-system-riscv32", "-serial", "none", "-bios", "none"];
 
+const CORTEX_M4: BoardC = BoardC {
+    compiler: &["arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"],
+    flash: "0",
+    ram: "0x21000000",
+};
+
+const CORTEX_M0: BoardC =
+    BoardC { compiler: &["arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m0"], ..CORTEX_M4 };
+
+const RV32IMAC: BoardC = BoardC {
+    compiler: &["riscv64-unknown-elf-gcc", "-march=rv32imac", "-mabi=ilp32"],
+    flash: "0x80000000",
+    ram: "0x80400000",
+};
+
+/// The most that an operation of this processor may take whose class has a free block.
+const STM32F4_INSTRUCTIONS: Option<u32> = Some(60);
+
 /// Tests that no emulated system can run.
-const COMPILER: Skipped = Skipped {
+const MISUSE: Skipped = Skipped {
+    package: "detalloc",
     names: &[
         "what_safe_code_must_not_do_does_not_compile",
         "every_function_is_refused_unless_it_is_marked_as_allowed",
-        "bad_input::",
-        "looper::",
-        "publish::",
-        "synth::",
-        "third_party::",
     ],
     why: "they run the compiler, which is none of the target's",
+};
+const EXAMPLES: Skipped = Skipped {
+    package: "detalloc-audio",
+    names: &["bad_input::", "looper::", "publish::", "synth::", "third_party::"],
+    why: "they build the examples by cargo, which is none of the target's",
 };
 
 impl Target {
@@ -81,37 +109,56 @@ impl Target {
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
-            reach: Reach::BareMetal {
+            reach: Reach::BareMetal(Boards {
                 emulator: ARM,
                 boards: &["netduinoplus2"],
-                large: Some("mps2-an386"),
+                large: Some(Large { board: "mps2-an386", c: CORTEX_M4 }),
                 swaps: true,
-            },
-            tools: &["QEMU for Arm boards"],
+                limit_instructions: STM32F4_INSTRUCTIONS,
+                limit_code_bytes: None,
+            }),
+            tools: &["QEMU for Arm boards", "C compiler for Arm boards", "C library for Arm boards"],
         },
         Target {
             name: "thumbv7em-small",
             triple: "thumbv7em-none-eabihf",
-            reach: Reach::BareMetal { emulator: ARM, boards: &["netduinoplus2"], large: None, swaps: true },
+            reach: Reach::BareMetal(Boards {
+                emulator: ARM,
+                boards: &["netduinoplus2"],
+                large: None,
+                swaps: true,
+                limit_instructions: STM32F4_INSTRUCTIONS,
+                // 1.5 KiB.
+                limit_code_bytes: Some(1536),
+            }),
             tools: &["QEMU for Arm boards"],
         },
         Target {
             name: "thumbv6m",
             triple: "thumbv6m-none-eabi",
             // The second one has a larger processor, which runs the same instructions, and room for every trace.
-            reach: Reach::BareMetal {
+            reach: Reach::BareMetal(Boards {
                 emulator: ARM,
                 boards: &["microbit", "netduinoplus2"],
-                large: Some("mps2-an386"),
+                large: Some(Large { board: "mps2-an386", c: CORTEX_M0 }),
                 swaps: false,
-            },
-            tools: &["QEMU for Arm boards"],
+                limit_instructions: None,
+                limit_code_bytes: None,
+            }),
+            tools: &["QEMU for Arm boards", "C compiler for Arm boards", "C library for Arm boards"],
         },
         Target {
             name: "riscv32imac",
             triple: "riscv32imac-unknown-none-elf",
-            reach: Reach::BareMetal { emulator: RISCV, boards: &["virt"], large: Some("virt"), swaps: true },
-            tools: &["QEMU for RISC-V boards"],
+            reach: Reach::BareMetal(Boards {
+                emulator: RISCV,
+                boards: &["virt"],
+                large: Some(Large { board: "virt", c: RV32IMAC }),
+                swaps: true,
+                limit_instructions: None,
+                limit_code_bytes: None,
+            }),
+            tools: &["QEMU for RISC-V boards", "C compiler for RISC-V boards"],
         },
         Target {
             name: "freertos",
@@ -128,17 +175,14 @@ impl Target {
         Target {
             name: "aarch64-linux",
             triple: "aarch64-unknown-linux-gnu",
-            reach: Reach::Hosted {
-                tools: Tools {
-                    runner: &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
-                    c: "aarch64-linux-gnu-gcc",
-                    cpp: "aarch64-linux-gnu-g++",
-                    // With the C library inside: to look for one in the cross compiler's folder makes threads hang.
-                    flags: "-C target-feature=+crt-static",
-                    libraries: &[],
-                },
+            reach: Reach::Hosted(Hosted {
+                runner: &["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
+                tools: Tools { c: "aarch64-linux-gnu-gcc", cpp: "aarch64-linux-gnu-g++" },
+                // With the C library inside: to look for one in the cross compiler's folder makes threads hang.
+                flags: "-C target-feature=+crt-static",
                 skipped: &[
                     Skipped {
+                        package: "detalloc",
                         names: &[
                             "a_region_holds_a_heap_that_owns_it",
                             "a_region_is_at_least_as_large_as_asked_for_and_all_in_memory",
@@ -148,8 +192,13 @@ impl Target {
                         why: "the emulator does not say which pages are in memory",
                     },
                     Skipped {
+                        package: "detalloc",
+                        names: &["no_source_faults_while_blocks_are_allocated_and_written"],
+                        why: "the emulator's own page faults are counted with the program's",
+                    },
+                    Skipped {
+                        package: "detalloc-audio",
                         names: &[
-                            "no_source_faults_while_blocks_are_allocated_and_written",
                             "a_containment_is_found_unless_it_is_meant",
                             "a_refusal_is_found",
                             "callbacks_on_pools_are_clean",
@@ -161,6 +210,7 @@ impl Target {
                         why: "the emulator's own page faults and waits are counted with the program's",
                     },
                     Skipped {
+                        package: "detalloc-audio",
                         names: &[
                             "callbacks_go_on_beside_a_reaper_that_is_",
                             "others_go_on_beside_an_audio_thread_that_is_gone",
@@ -178,24 +228,21 @@ impl Target {
                         ],
                         why: "they start programs of the target, which nothing but the emulator can",
                     },
-                    COMPILER,
+                    MISUSE,
+                    EXAMPLES,
                 ],
-            },
+            }),
             tools: &["QEMU for Linux programs", "compilers for AArch64"],
         },
         Target {
             name: "windows",
             triple: "x86_64-pc-windows-gnu",
-            reach: Reach::Hosted {
-                tools: Tools {
-                    runner: &["wine"],
-                    c: "x86_64-w64-mingw32-gcc",
-                    cpp: "x86_64-w64-mingw32-g++",
-                    flags: "",
-                    libraries: &[],
-                },
-                skipped: &[COMPILER],
-            },
+            reach: Reach::Hosted(Hosted {
+                runner: &["wine"],
+                tools: Tools { c: "x86_64-w64-mingw32-gcc", cpp: "x86_64-w64-mingw32-g++" },
+                flags: "",
+                skipped: &[MISUSE, EXAMPLES],
+            }),
             tools: &["wine", "compilers for Windows"],
         },
         Target {
@@ -223,39 +270,12 @@ impl Target {
         found.ok_or_else(|| Failure::CannotRun(format!("{name}: unknown target; known are: {}", known())))
     }
 
-    /// Whether the compiler has a library for it, which rustup fetches where it can.
-    pub fn has_library(&self, workspace: &Workspace) -> bool {
-        self.is_installed(workspace) || {
-            let mut rustup = Command::new("rustup");
-            rustup.args(["target", "add", self.triple]).current_dir(&workspace.root).stdin(Stdio::null());
-            rustup.status().is_ok_and(|status| status.success()) && self.is_installed(workspace)
+    /// The parts of the standard library that its programs need, as cargo is to build them where rustup has none.
+    pub fn libraries(&self) -> &'static str {
+        match self.reach {
+            Reach::BareMetal(_) | Reach::FreeRtos { .. } | Reach::Zephyr => "core,alloc",
+            Reach::Hosted(_) => "std,panic_abort,panic_unwind,test,proc_macro",
+            Reach::BuiltOnly { .. } => "std,panic_abort",
         }
-    }
-
-    fn is_installed(&self, workspace: &Workspace) -> bool {
-        let output = Command::new("rustc")
-            .args(["--print", "target-libdir", "--target", self.triple])
-            .current_dir(&workspace.root)
-            .output();
-        let folder = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        folder.is_some_and(|folder| PathBuf::from(folder).is_dir())
-    }
-
-    /// Cargo, in a folder, with this target's folder for what it builds.
-    pub fn cargo(&self, workspace: &Workspace, folder: &str, command: &str) -> Command {
-        let mut cargo = Command::new("cargo");
-        cargo
-            .args([command, "--locked", "--target", self.triple, "--target-dir"])
-            .arg(self.folder(workspace))
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .env_remove("RUSTFLAGS")
-            .current_dir(workspace.root.join(folder))
-            .stdin(Stdio::null());
-        cargo
-    }
-
-    /// Where what is built for it goes.
-    pub fn folder(&self, workspace: &Workspace) -> PathBuf {
-        workspace.target.join("reach").join(self.name)
     }
 }
