@@ -48,9 +48,9 @@ pub enum Job {
     /// Prove the longest path of every real-time operation from its machine code
     ///
     /// Builds the operations for x86-64 (v3 and baseline), AArch64 (with and without the large system extensions) and Thumb-2
-    /// (Cortex-M4), takes each apart, and demands: no loop, no indirect jump or call, no call of what is not taken apart too,
-    /// no end of the program, no system call, no division. Exceptions are comments in the source, and printed. On x86-64
-    /// Linux it also runs them and compares.
+    /// (Cortex-M4, with all of the core and with small pools for one owner only), takes each apart, and demands: no loop, no
+    /// indirect jump or call, no call of what is not taken apart too, no end of the program, no system call, no division.
+    /// Exceptions are comments in the source, and printed. On x86-64 Linux it also runs them and compares.
     ///
     /// Exits 1 if an operation is not proved, or if its longest path is not what xtask/wcet.json says.
     Wcet(WcetArgs),
@@ -193,7 +193,7 @@ pub struct TestArgs {
 /// Options of `wcet`.
 #[derive(Args, Debug)]
 pub struct WcetArgs {
-    /// One target: x86-64-v3, x86-64, aarch64-lse, aarch64 or thumbv7em [default: all]
+    /// One target: x86-64-v3, x86-64, aarch64-lse, aarch64, thumbv7em or thumbv7em-small [default: all]
     #[arg(long, value_name = "TARGET")]
     pub target: Option<String>,
     /// Write what was found into xtask/wcet.json, which later runs compare with

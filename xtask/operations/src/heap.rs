@@ -5,9 +5,7 @@ use core::{
     alloc::Layout,
     ptr::{self, NonNull},
 };
-#[cfg(target_has_atomic = "ptr")]
-use detalloc::{Allocate, RemoteFree, SharedHeap};
-use detalloc::{Arena, Heap, Local, Pool, RingConsumer, RingProducer, Unchecked};
+use detalloc::{Allocate, Arena, Heap, Local, Pool, RingConsumer, RingProducer, SharedHeap, Unchecked};
 
 /// What a typed pool holds here.
 pub type Voice = [u64; 8];
@@ -22,11 +20,11 @@ fn address<E>(block: Result<NonNull<u8>, E>) -> *mut u8 {
 }
 
 /// The object itself as "true": something was done.
-fn done(on: *mut u8, yes: bool) -> *mut u8 {
+pub(crate) fn done(on: *mut u8, yes: bool) -> *mut u8 {
     if yes { on } else { ptr::null_mut() }
 }
 
-fn block(address: *mut u8) -> NonNull<u8> {
+pub(crate) fn block(address: *mut u8) -> NonNull<u8> {
     // SAFETY: operations are called with a block.
     unsafe { NonNull::new_unchecked(address) }
 }
@@ -75,17 +73,6 @@ operations! {
     /// How much room a class has.
     room(heap: Heap<'_>, _, size, align) {
         ptr::without_provenance_mut(heap.room(layout(size, align)).map_or(0, |room| room.free_blocks))
-    }
-
-    /// Takes over what other threads have freed, as a callback does.
-    adopt(heap: Heap<'_>, _, _, _) {
-        ptr::without_provenance_mut(heap.adopt_remote_frees(8))
-    }
-
-    /// From another thread.
-    free_remotely(remote: RemoteFree<'_>, old, _, _) {
-        // SAFETY: the caller's promise.
-        done(old, unsafe { remote.free(block(old)) }.is_ok())
     }
 
     /// From any thread, without a lock.

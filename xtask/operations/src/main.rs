@@ -9,14 +9,18 @@ mod operation;
 mod audio;
 #[cfg(all(feature = "audio", target_os = "linux", target_arch = "x86_64"))]
 mod driver;
+#[cfg(feature = "whole")]
+mod remote;
 
 /// Keeps what nobody calls.
 #[used]
-static CORE: &[operation::Operation] = heap::OPERATIONS;
-
-#[cfg(feature = "audio")]
-#[used]
-static AUDIO: &[operation::Operation] = audio::OPERATIONS;
+static ALL: &[&[operation::Operation]] = &[
+    heap::OPERATIONS,
+    #[cfg(feature = "whole")]
+    remote::OPERATIONS,
+    #[cfg(feature = "audio")]
+    audio::OPERATIONS,
+];
 
 #[cfg(all(feature = "audio", target_os = "linux", target_arch = "x86_64"))]
 fn main() {
@@ -31,7 +35,7 @@ fn main() {
 #[cfg(target_os = "none")]
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
-    core::hint::black_box((CORE,));
+    core::hint::black_box(ALL);
     loop {}
 }
 

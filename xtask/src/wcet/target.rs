@@ -14,29 +14,31 @@ pub struct Target {
     /// What the compiler calls it.
     pub triple: &'static str,
     flags: &'static str,
-    /// Whether the integration is there, too.
-    audio: bool,
+    /// What cargo is told of features: the integration is there, too, or less of the core.
+    features: &'static [&'static str],
     /// Whether it runs here.
     pub runs: bool,
 }
 
 const HERE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
+const AUDIO: &[&str] = &["--features", "audio"];
+
 impl Target {
     /// All there are.
-    pub const ALL: [Target; 5] = [
+    pub const ALL: [Target; 6] = [
         Target {
             name: "x86-64-v3",
             triple: "x86_64-unknown-linux-gnu",
             flags: "-C target-cpu=x86-64-v3 -C relocation-model=static",
-            audio: true,
+            features: AUDIO,
             runs: HERE,
         },
         Target {
             name: "x86-64",
             triple: "x86_64-unknown-linux-gnu",
             flags: "-C target-cpu=x86-64 -C relocation-model=static",
-            audio: true,
+            features: AUDIO,
             runs: HERE,
         },
         // Linked by the compiler's own linker against a C library that comes with the target: no other tool is needed.
@@ -44,21 +46,29 @@ impl Target {
             name: "aarch64-lse",
             triple: "aarch64-unknown-linux-musl",
             flags: "-C linker=rust-lld -C relocation-model=static -C target-feature=+lse",
-            audio: true,
+            features: AUDIO,
             runs: false,
         },
         Target {
             name: "aarch64",
             triple: "aarch64-unknown-linux-musl",
             flags: "-C linker=rust-lld -C relocation-model=static -C target-feature=-lse,-outline-atomics",
-            audio: true,
+            features: AUDIO,
             runs: false,
         },
         Target {
             name: "thumbv7em",
             triple: "thumbv7em-none-eabihf",
             flags: "-C target-cpu=cortex-m4",
-            audio: false,
+            features: &[],
+            runs: false,
+        },
+        // The same processor, with a heap of small pools for one owner.
+        Target {
+            name: "thumbv7em-small",
+            triple: "thumbv7em-none-eabihf",
+            flags: "-C target-cpu=cortex-m4",
+            features: &["--no-default-features"],
             runs: false,
         },
     ];
@@ -113,7 +123,7 @@ impl Target {
                 "--target-dir",
             ])
             .arg(&folder)
-            .args(if self.audio { &["--features", "audio"][..] } else { &[] })
+            .args(self.features)
             .env("RUSTFLAGS", self.flags)
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .current_dir(&workspace.root)

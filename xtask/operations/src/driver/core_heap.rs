@@ -91,7 +91,7 @@ fn checked(driver: &mut Driver, config: &Config) {
         } else if !live.is_empty() {
             let (block, size, align) = live.swap_remove(driver.below(live.len()));
             match driver.below(4) {
-                0 => step!(driver, heap::free_remotely, remote, block, 0, 0),
+                0 => step!(driver, remote::free_remotely, remote, block, 0, 0),
                 1 => step!(driver, heap::free_layout, heap, block, size, align),
                 _ => step!(driver, heap::free, heap, block, 0, 0),
             };
@@ -107,12 +107,12 @@ fn checked(driver: &mut Driver, config: &Config) {
                 if !is_block(no) {
                     step!(driver, heap::free, heap, no, 0, 0);
                     step!(driver, heap::free_layout, heap, no, 1, 1);
-                    step!(driver, heap::free_remotely, remote, no, 0, 0);
+                    step!(driver, remote::free_remotely, remote, no, 0, 0);
                 }
             }
         }
         if driver.below(200) == 0 {
-            step!(driver, heap::adopt, heap);
+            step!(driver, remote::adopt, heap);
         }
         if gone.len() > 500 {
             gone.clear();

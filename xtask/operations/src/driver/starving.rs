@@ -35,7 +35,7 @@ fn worst(driver: &mut Driver, blocks: usize) {
                 step!(driver, heap::allocate, &raw mut heap, ptr::null_mut(), 0, 1);
                 exhaust(&mut heap, layout);
                 freed.announce(0..10);
-                step!(driver, heap::adopt, &raw mut heap);
+                step!(driver, remote::adopt, &raw mut heap);
             }
             1 => {
                 // SAFETY: what is freed is live.
@@ -134,7 +134,7 @@ fn any(driver: &mut Driver) {
         driver.elsewhere(|| heap.adopt_remote_frees(core::hint::black_box(0)));
         let on: *mut Heap<'_> = &raw mut heap;
         if driver.below(6) == 0 {
-            step!(driver, heap::adopt, on);
+            step!(driver, remote::adopt, on);
         }
         let (size, align) = (pools[driver.below(pools.len())].block_bytes, 1 << driver.below(8));
         let block = if driver.below(4) == 0 {
