@@ -76,11 +76,12 @@ impl Program {
             && lines.iter().zip(self.says).all(|(line, begins)| line.starts_with(begins))
     }
 
-    fn judge(&self, has_said: bool, row: &mut Row) {
-        if has_said {
+    fn judge(&self, text: &str, row: &mut Row) {
+        if self.has_said(text) {
             row.passed += 1;
         } else {
-            row.failed.push(format!("{} does not say: {}", self.source, self.says.join("; ")));
+            let (should, says) = (self.says.join("; "), text.trim_end());
+            row.failed.push(format!("{} says {says:?} and not: {should}", self.source));
         }
     }
 
@@ -139,10 +140,12 @@ pub fn on_system(build: &Build<'_>, tools: &Tools, runner: &[&str], row: &mut Ro
         // The emulator's own remarks are no output of a program.
         let output =
             Command::new(runner[0]).args(&runner[1..]).arg(&binary).env("WINEDEBUG", "-all").output();
-        let has_said = output.is_ok_and(|output| {
-            output.status.success() && program.has_said(&String::from_utf8_lossy(&output.stdout))
-        });
-        program.judge(has_said, row);
+        let text = match output {
+            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Ok(output) => format!("{}: {}", output.status, String::from_utf8_lossy(&output.stdout)),
+            Err(error) => error.to_string(),
+        };
+        program.judge(&text, row);
     }
     Ok(())
 }
@@ -177,7 +180,7 @@ pub fn on_board(
             "--crt0=hosted",
         ]);
         let binary = program.compile(build, &mut compiler, &library, &flags)?;
-        program.judge(program.has_said(&emulate(emulator, board, &binary)), row);
+        program.judge(&emulate(emulator, board, &binary), row);
     }
     Ok(())
 }

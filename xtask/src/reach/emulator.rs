@@ -22,6 +22,8 @@ pub fn emulate(emulator: &[&str], board: &str, program: &Path) -> String {
             .arg(program)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
+            // Where the programs in C say what they have to.
+            .stderr(file.try_clone()?)
             .spawn()?;
         let begun = Instant::now();
         while child.try_wait()?.is_none() {
