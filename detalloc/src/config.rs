@@ -82,14 +82,56 @@ impl Config {
     /// # Time complexity
     /// Linear in the number of pools. Not for real-time paths.
     pub const fn new(pools: &[PoolConfig]) -> Result<Self, ConfigError> {
-        if pools.is_empty() {
+        let mut config = Self::of_len(pools.len());
+        let mut pool = 0;
+        while pool < pools.len() && pool < MAX_POOLS {
+            config.pools[pool] = pools[pool];
+            pool += 1;
+        }
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`Config::new`], for pools that some other type describes: `pool` is asked for each, by its number. There is no second
+    /// array of them, which small stacks have no room for.
+    ///
+    /// # Errors
+    /// As [`Config::new`].
+    ///
+    /// # Time complexity
+    /// As [`Config::new`], and one call of `pool` for each.
+    pub fn from_fn(count: usize, mut pool: impl FnMut(usize) -> PoolConfig) -> Result<Self, ConfigError> {
+        // One place, from here to the caller's.
+        let mut made = Ok(Self::of_len(count));
+        let checked = made.as_mut().map_or(Ok(()), |config: &mut Self| {
+            for (number, into) in config.pools.iter_mut().take(count).enumerate() {
+                *into = pool(number);
+            }
+            config.check()
+        });
+        if let Err(error) = checked {
+            made = Err(error);
+        }
+        made
+    }
+
+    /// A configuration of so many pools, none of which is one that can be.
+    const fn of_len(len: usize) -> Self {
+        Self { pools: [PoolConfig::new(0, 0); MAX_POOLS], len, borrow: Borrow::Larger }
+    }
+
+    /// What [`Config::new`] promises. Never inlined, so that the stack of its plan is given back before the heap's is made.
+    #[inline(never)]
+    const fn check(&self) -> Result<(), ConfigError> {
+        if self.len == 0 {
             return Err(ConfigError::NoPools);
         }
-        if pools.len() > MAX_POOLS {
-            return Err(ConfigError::TooManyPools { given: pools.len(), max: MAX_POOLS });
+        if self.len > MAX_POOLS {
+            return Err(ConfigError::TooManyPools { given: self.len, max: MAX_POOLS });
         }
-        let mut config =
-            Self { pools: [PoolConfig::new(0, 0); MAX_POOLS], len: pools.len(), borrow: Borrow::Larger };
+        let pools = self.pools();
         let mut pool = 0;
         while pool < pools.len() {
             let PoolConfig { block_bytes, blocks } = pools[pool];
@@ -115,28 +157,31 @@ impl Config {
             if blocks == 0 || blocks > MAX_BLOCKS {
                 return Err(ConfigError::Blocks { pool, given: blocks, max: MAX_BLOCKS });
             }
-            config.pools[pool] = pools[pool];
             pool += 1;
         }
-        match Plan::of(&config) {
-            Some(_) => Ok(config),
-            None => Err(config.too_large()),
+        let mut plan = Plan::EMPTY;
+        match plan.lay(self) {
+            Some(()) => Ok(()),
+            None => Err(self.too_large()),
         }
     }
 
     /// Which pool of a configuration that exceeds the address space is the first to do so.
-    const fn too_large(mut self) -> ConfigError {
+    #[cold]
+    #[inline(never)]
+    const fn too_large(&self) -> ConfigError {
+        let mut tried = *self;
         let mut pool = 0;
-        self.len = 1;
-        while pool < MAX_POOLS - 1 && Plan::of(&self).is_some() {
+        tried.len = 1;
+        while pool < MAX_POOLS - 1 && Plan::of(&tried).is_some() {
             pool += 1;
-            self.len = pool + 1;
+            tried.len = pool + 1;
         }
-        let given = self.pools[pool].blocks;
+        let given = tried.pools[pool].blocks;
         let (mut max, mut step) = (0, MAX_BLOCKS);
         while step > 0 {
-            self.pools[pool].blocks = max + step;
-            if max + step < given && Plan::of(&self).is_some() {
+            tried.pools[pool].blocks = max + step;
+            if max + step < given && Plan::of(&tried).is_some() {
                 max += step;
             }
             step /= 2;
@@ -207,10 +252,13 @@ impl Config {
 
     /// The memory this configuration needs wherever the region starts, in bytes: metadata, blocks, and what
     /// the worst misalignment costs.
+    // Never inlined: its plan takes more stack than small tasks have to spare beside a configuration's check.
+    #[inline(never)]
     #[must_use]
     pub const fn bytes_needed(&self) -> usize {
-        match Plan::of(self) {
-            Some(plan) => plan.bytes + plan.align - 1,
+        let mut plan = Plan::EMPTY;
+        match plan.lay(self) {
+            Some(()) => plan.bytes + plan.align - 1,
             // A `Config` exists only where there is a plan; and without a panic, C programs need no panic handler.
             None => usize::MAX,
         }

@@ -114,25 +114,35 @@ impl Plan {
     pub(crate) const FURTHEST_POOL: usize =
         pools_after(key_of(MAX_BLOCK_BYTES, 0).abs_diff(MIN_KEY) + 1) + (MAX_POOLS - 1) * size_of::<Pool>();
 
+    /// No plan yet.
+    pub(crate) const EMPTY: Self = Self {
+        align: align_of::<Header>(),
+        bytes: 0,
+        keys: 0,
+        pools: 0,
+        ledgers: 0,
+        words: [0; MAX_POOLS],
+        page_table: 0,
+        pages: 0,
+        page_bits: MIN_PAGE_BITS,
+        blocks: 0,
+        pool_blocks: [0; MAX_POOLS],
+    };
+
     /// The plan, or nothing where it exceeds the address space: never of a configuration that [`Config::new`] has accepted.
     pub(crate) const fn of(config: &Config) -> Option<Self> {
+        let mut plan = Self::EMPTY;
+        some!(plan.lay(config));
+        Some(plan)
+    }
+
+    /// Makes this, which is empty, the plan, in place: it takes 300 bytes of stack on 32 bits, and each copy as many again.
+    pub(crate) const fn lay(&mut self, config: &Config) -> Option<()> {
+        let plan = self;
         let pools = config.pools();
         // Keys of pools are far below zero, so this is how far the last one lies above the lowest.
-        let keys = key_of(some!(pools.last()).block_bytes, 0).abs_diff(MIN_KEY) + 1;
-        let mut plan = Self {
-            align: align_of::<Header>(),
-            bytes: 0,
-            keys,
-            pools: pools_after(keys),
-            ledgers: 0,
-            words: [0; MAX_POOLS],
-            page_table: 0,
-            pages: 0,
-            page_bits: MIN_PAGE_BITS,
-            blocks: 0,
-            pool_blocks: [0; MAX_POOLS],
-        };
-
+        plan.keys = key_of(some!(pools.last()).block_bytes, 0).abs_diff(MIN_KEY) + 1;
+        plan.pools = pools_after(plan.keys);
         plan.ledgers = plan.pools + pools.len() * size_of::<Pool>();
         let mut offset = plan.ledgers + pools.len() * size_of::<Ledger>();
         let mut least_end = 0;
@@ -186,6 +196,6 @@ impl Plan {
         if plan.bytes > isize::MAX as usize - 2 * plan.align {
             return None;
         }
-        Some(plan)
+        Some(())
     }
 }

@@ -139,9 +139,10 @@ impl<'r> Region<'r> {
     /// Lays out a region and touches every page of it.
     pub(crate) fn build(memory: &'r mut [MaybeUninit<u8>], config: &Config) -> Result<Self, InitError> {
         let given = memory.len();
-        let Some(plan) = Plan::of(config) else {
+        let mut plan = Plan::EMPTY;
+        if plan.lay(config).is_none() {
             return Err(InitError::TooSmall { needed: usize::MAX, given });
-        };
+        }
         // Where the header begins, so that the first block is aligned.
         let slack = memory.as_ptr().addr().wrapping_add(plan.blocks).wrapping_neg() & (plan.align - 1);
         let Some(memory) = slack.checked_add(plan.bytes).and_then(|end| memory.get_mut(slack..end)) else {
@@ -163,8 +164,8 @@ impl<'r> Region<'r> {
         // Pages between pools lead to some pool; it knows that their addresses are none of its blocks.
         // SAFETY: (I1) the plan has an entry for every page.
         unsafe { at(plan.page_table).write_bytes(line(plan.pools), plan.pages) };
-        let places = plan.words.into_iter().zip(plan.pool_blocks);
-        for (number, (&pool, (words, pool_blocks))) in config.pools().iter().zip(places).enumerate() {
+        let places = plan.words.iter().zip(&plan.pool_blocks);
+        for (number, (&pool, (&words, &pool_blocks))) in config.pools().iter().zip(places).enumerate() {
             let built = Pool::new(pool, number, at(pool_blocks), at(words).cast::<AtomicUsize>());
             for (power, mask) in aligned.iter_mut().enumerate() {
                 *mask |= usize::from(usize::from(built.align_mask) + 1 >= GRANULE_BYTES << power) << number;

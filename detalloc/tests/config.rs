@@ -23,8 +23,12 @@ fn layout(size: usize, align: usize) -> Layout {
     Layout::from_size_align(size, align).unwrap()
 }
 
+/// By both ways to make one, which are of one mind about every one.
 fn config(pools: &[(usize, usize)]) -> Result<Config, ConfigError> {
-    Config::new(&pools.iter().map(|&(bytes, blocks)| PoolConfig::new(bytes, blocks)).collect::<Vec<_>>())
+    let pools: Vec<_> = pools.iter().map(|&(bytes, blocks)| PoolConfig::new(bytes, blocks)).collect();
+    let made = Config::new(&pools);
+    assert_eq!(made, Config::from_fn(pools.len(), |number| pools[number]));
+    made
 }
 
 fn pools(config: &Config) -> Vec<(usize, usize)> {

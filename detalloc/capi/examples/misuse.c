@@ -59,6 +59,36 @@ int main(void) {
     bad = det_config_for_use_case(99);
     CHECK(bad.pool_count == 0 && det_last_error(NULL) == DET_ERR_INVALID_PARAM);
 
+    /* The short way in refuses the same, and gives a plain allocator. */
+    det_pool_config_t pools[] = {{20, 2}, {64, 1}};
+    size_t short_required = det_alloc_size_pools(pools, 2);
+    CHECK(short_required > 0 && short_required < sizeof buffer);
+    CHECK(det_alloc_size_pools(NULL, 2) == 0 && det_last_error(NULL) == DET_ERR_NULL);
+    CHECK(det_alloc_size_pools(pools, 0) == 0 && det_last_error(NULL) == DET_ERR_INVALID_CONFIG);
+    CHECK(det_alloc_size_pools(pools, DET_MAX_POOLS + 1) == 0 && det_last_error(NULL) == DET_ERR_INVALID_CONFIG);
+    CHECK(det_alloc_size_pools(pools, SIZE_MAX) == 0 && det_last_error(NULL) == DET_ERR_INVALID_CONFIG);
+    CHECK(det_alloc_init_pools(NULL, short_required, pools, 2) == NULL && det_last_error(NULL) == DET_ERR_NULL);
+    CHECK(det_alloc_init_pools(buffer, short_required, NULL, 2) == NULL && det_last_error(NULL) == DET_ERR_NULL);
+    CHECK(det_alloc_init_pools(buffer, 100, pools, 2) == NULL && det_last_error(NULL) == DET_ERR_BUFFER_TOO_SMALL);
+    CHECK(det_alloc_init_pools(buffer, SIZE_MAX, pools, 2) == NULL && det_last_error(NULL) == DET_ERR_INVALID_PARAM);
+    det_pool_config_t bad_pools[][2] = {{{0, 1}, {64, 1}}, {{64, 1}, {50, 1}}, {{64, 1}, {SIZE_MAX, 1}}, {{64, 1}, {80, 0}}};
+    for (shift = 0; shift < 4; ++shift) {
+        det_allocator_t *none = det_alloc_init_pools(buffer, sizeof buffer, bad_pools[shift], 2);
+        CHECK(none == NULL && det_last_error(NULL) == DET_ERR_INVALID_CONFIG);
+    }
+    for (shift = 0; shift < 65; ++shift) {
+        det_allocator_t *plain = det_alloc_init_pools(buffer + shift, short_required, pools, 2);
+        CHECK(plain != NULL && det_validate(plain));
+        void *blocks[] = {det_alloc(plain, 20), det_alloc(plain, 20), det_alloc(plain, 20)};
+        CHECK(det_alloc_usable_size(plain, blocks[0]) == 32 && det_alloc_usable_size(plain, blocks[2]) == 64);
+        CHECK(det_alloc(plain, 20) == NULL && det_last_error(plain) == DET_ERR_OUT_OF_MEMORY);
+        CHECK(det_free(plain, blocks[1]) == DET_OK && det_free(plain, blocks[1]) == DET_ERR_DOUBLE_FREE);
+        det_pool_stats_t of_pool;
+        CHECK(det_get_pool_stats(plain, 0, &of_pool) == DET_OK && of_pool.used == 1 && of_pool.peak == 2);
+        /* Nothing is checked at its end. */
+        CHECK(det_alloc_destroy(plain) == DET_OK && det_alloc_destroy(plain) == DET_ERR_NOT_INITIALIZED);
+    }
+
     size_t sizes[] = {64, 128, 256, 1024};
     CHECK(det_suggest_config(sizes, 4, &bad) == DET_OK && bad.pool_count == 4);
     CHECK(det_suggest_config(sizes, 0, &bad) == DET_ERR_INVALID_PARAM && bad.pool_count == 4);

@@ -1,7 +1,7 @@
 //! The allocator: what lies at the start of the caller's buffer, and how it begins and ends.
 
 use crate::{
-    config::det_config_t,
+    config::{DET_MAX_POOLS, det_config_t, det_pool_config_t, with_pools},
     error::{
         LastError,
         det_error_t::{self, *},
@@ -16,7 +16,7 @@ use core::{
     ffi::c_void,
     sync::atomic::{AtomicU8, Ordering::Relaxed},
 };
-use detalloc::{Heap, Meter};
+use detalloc::{Config, Heap, Meter};
 #[cfg(target_has_atomic = "ptr")]
 use detalloc::{RemoteFree, SharedHeap};
 
@@ -109,17 +109,53 @@ impl det_allocator_t {
     }
 }
 
-/// What C's configuration needs, in bytes.
-fn bytes_needed(config: &det_config_t) -> Result<usize, det_error_t> {
-    let checked = config.check()?;
-    let heap = match config.thread_safe.is_set() {
+/// What an allocator is besides its pools.
+#[derive(Clone, Copy)]
+struct Options {
+    is_shared: bool,
+    has_stats: bool,
+    is_validated: bool,
+}
+
+impl Options {
+    /// Those of `det_alloc_init_pools`.
+    const PLAIN: Self = Self { is_shared: false, has_stats: false, is_validated: false };
+
+    fn of(config: &det_config_t) -> Self {
+        Self {
+            is_shared: config.thread_safe.is_set(),
+            has_stats: config.enable_stats.is_set(),
+            is_validated: config.enable_validation.is_set(),
+        }
+    }
+}
+
+/// What an allocator needs, in bytes.
+fn bytes_needed(config: &Config, is_shared: bool) -> Result<usize, det_error_t> {
+    let heap = match is_shared {
         #[cfg(target_has_atomic = "ptr")]
-        true => SharedHeap::bytes_needed(&checked),
+        true => SharedHeap::bytes_needed(config),
         #[cfg(not(target_has_atomic = "ptr"))]
         true => return Err(DET_ERR_UNSUPPORTED),
-        false => checked.bytes_needed(),
+        false => config.bytes_needed(),
     };
     heap.checked_add(OVERHEAD_BYTES).ok_or(DET_ERR_INVALID_CONFIG)
+}
+
+/// The answer to C, with the error noted.
+fn bytes_or_zero(needed: Result<usize, det_error_t>) -> usize {
+    needed.unwrap_or_else(|error| {
+        note_global(error);
+        0
+    })
+}
+
+/// The answer to C, with the error noted.
+fn handle_or_null(built: Result<*mut det_allocator_t, det_error_t>) -> *mut det_allocator_t {
+    built.unwrap_or_else(|error| {
+        note_global(error);
+        core::ptr::null_mut()
+    })
 }
 
 /// The bytes that a buffer needs for this configuration, wherever it begins; 0 where the configuration cannot be.
@@ -137,11 +173,46 @@ fn bytes_needed(config: &det_config_t) -> Result<usize, det_error_t> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc_size(config: *const det_config_t) -> usize {
     // SAFETY: (C1)
-    let needed = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL).and_then(bytes_needed);
-    needed.unwrap_or_else(|error| {
-        note_global(error);
-        0
-    })
+    let config = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL);
+    let needed = config
+        .and_then(|config| config.with_checked(|checked| bytes_needed(checked, config.thread_safe.is_set())));
+    bytes_or_zero(needed)
+}
+
+/// As `det_alloc_size`, for `det_alloc_init_pools`.
+///
+/// @param pools The pools; block sizes rise.
+/// @param pool_count How many they are.
+/// @return The bytes.
+///
+/// Errors, as `det_last_error(NULL)`: `DET_ERR_NULL`; `DET_ERR_INVALID_CONFIG`.
+///
+/// Time: linear in the number of pools. Threads: any.
+///
+/// # Safety
+/// (C1), of `pool_count` pools.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn det_alloc_size_pools(pools: *const det_pool_config_t, pool_count: usize) -> usize {
+    // SAFETY: the caller's promise.
+    let pools = unsafe { pools_of(pools, pool_count) };
+    let plain = |config: &Config| bytes_needed(config, Options::PLAIN.is_shared);
+    bytes_or_zero(pools.and_then(|pools| with_pools(pools, plain)))
+}
+
+/// # Safety
+/// (C1), of `pool_count` pools.
+unsafe fn pools_of<'a>(
+    pools: *const det_pool_config_t,
+    pool_count: usize,
+) -> Result<&'a [det_pool_config_t], det_error_t> {
+    if pools.is_null() {
+        return Err(DET_ERR_NULL);
+    }
+    if pool_count > DET_MAX_POOLS {
+        return Err(DET_ERR_INVALID_CONFIG);
+    }
+    // SAFETY: the caller's promise, and no object is too large that holds the most pools.
+    Ok(unsafe { core::slice::from_raw_parts(pools, pool_count) })
 }
 
 /// Sets up an allocator in a buffer of any alignment and contents, and writes to every page of it. The buffer belongs to the
@@ -155,7 +226,8 @@ pub unsafe extern "C" fn det_alloc_size(config: *const det_config_t) -> usize {
 /// Errors: NULL, and as `det_last_error(NULL)` what `det_alloc_size` says, `DET_ERR_NULL`, or
 /// `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the configuration does.
 ///
-/// Time: linear in the size of the buffer; not for real-time paths. Threads: any, each with a buffer of its own.
+/// Time: linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
+/// its own.
 ///
 /// # Safety
 /// (C1), and the buffer is nobody else's until the allocator is destroyed.
@@ -165,40 +237,70 @@ pub unsafe extern "C" fn det_alloc_init(
     size: usize,
     config: *const det_config_t,
 ) -> *mut det_allocator_t {
+    // SAFETY: (C1)
+    let config = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL);
+    let built = config.and_then(|config| {
+        // SAFETY: the caller's promise.
+        config.with_checked(|checked| unsafe { init(buffer.cast(), size, checked, Options::of(config)) })
+    });
+    handle_or_null(built)
+}
+
+/// As `det_alloc_init`, with a plain allocator and less stack, for tasks that have little: there is no `det_config_t`, which has room
+/// for the most pools. It takes about 800 bytes on a Cortex-M4 (`cargo xtask reach --target freertos` measures them). The allocator is
+/// not `thread_safe`, a class that has run dry takes blocks of larger ones, operations are not counted, and `det_alloc_destroy` checks
+/// nothing. Pools count their blocks all the same.
+///
+/// @param buffer The memory.
+/// @param size Its size in bytes: enough is what `det_alloc_size_pools` says.
+/// @param pools The pools, which are copied; block sizes rise.
+/// @param pool_count How many they are, 1 to `DET_MAX_POOLS`.
+/// @return The allocator, inside the buffer, or NULL.
+///
+/// Errors: NULL, and as `det_last_error(NULL)` `DET_ERR_NULL`, `DET_ERR_INVALID_CONFIG`, `DET_ERR_INVALID_PARAM` if no object can
+/// be so large, or `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the pools do.
+///
+/// Time: linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
+/// its own.
+///
+/// # Safety
+/// (C1), of `pool_count` pools, and the buffer is nobody else's until the allocator is destroyed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn det_alloc_init_pools(
+    buffer: *mut c_void,
+    size: usize,
+    pools: *const det_pool_config_t,
+    pool_count: usize,
+) -> *mut det_allocator_t {
     // SAFETY: the caller's promise.
-    match unsafe { init(buffer.cast(), size, config) } {
-        Ok(alloc) => alloc,
-        Err(error) => {
-            note_global(error);
-            core::ptr::null_mut()
-        }
-    }
+    let pools = unsafe { pools_of(pools, pool_count) };
+    // SAFETY: the caller's promise.
+    let plain = |config: &Config| unsafe { init(buffer.cast(), size, config, Options::PLAIN) };
+    handle_or_null(pools.and_then(|pools| with_pools(pools, plain)))
 }
 
 /// # Safety
-/// As [`det_alloc_init`].
+/// (C1) of `size` bytes, and the buffer is nobody else's until the allocator is destroyed.
+#[inline]
 unsafe fn init(
     buffer: *mut u8,
     size: usize,
-    config: *const det_config_t,
+    config: &Config,
+    options: Options,
 ) -> Result<*mut det_allocator_t, det_error_t> {
-    // SAFETY: (C1)
-    let config = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL)?;
     if buffer.is_null() {
         return Err(DET_ERR_NULL);
     }
-    bytes_needed(config)?;
     // SAFETY: the caller's promise.
     let buffer = unsafe { sealed::buffer(buffer, size) }.ok_or(DET_ERR_INVALID_PARAM)?;
     let (place, rest) = sealed::split(buffer).ok_or(DET_ERR_BUFFER_TOO_SMALL)?;
-    let checked = config.check()?;
-    let mode = match config.thread_safe.is_set() {
+    let mode = match options.is_shared {
         #[cfg(target_has_atomic = "ptr")]
-        true => Mode::Shared(SharedHeap::new(rest, &checked).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?),
+        true => Mode::Shared(SharedHeap::new(rest, config).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?),
         #[cfg(not(target_has_atomic = "ptr"))]
         true => return Err(DET_ERR_UNSUPPORTED),
         false => {
-            let heap = Heap::new(rest, &checked).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?;
+            let heap = Heap::new(rest, config).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?;
             Mode::Owned(Owned {
                 meter: heap.meter(),
                 #[cfg(target_has_atomic = "ptr")]
@@ -211,8 +313,8 @@ unsafe fn init(
     let allocator = Allocator {
         mode,
         last_error: LastError::new(),
-        ways: Ways::new(config.thread_safe.is_set(), config.enable_stats.is_set()),
-        is_validated: config.enable_validation.is_set(),
+        ways: Ways::new(options.is_shared, options.has_stats),
+        is_validated: options.is_validated,
         counts: Counts::new(),
     };
     Ok(sealed::put(place, allocator).cast())

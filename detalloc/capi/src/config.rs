@@ -6,8 +6,9 @@ use crate::error::{
 };
 use detalloc::{Borrow, Config, PoolConfig, Preset, class};
 
-/// The most pools of a configuration; 32 on targets of 32 bits.
-pub const DET_MAX_POOLS: usize = 64;
+/// The most pools of a configuration: one bit of a word each, so 32 where a word has 32 bits. In the header by the width of its
+/// `uintptr_t`.
+pub const DET_MAX_POOLS: usize = detalloc::MAX_POOLS;
 
 /// A `bool` whose byte may be anything: all but 0 are true.
 #[repr(transparent)]
@@ -106,19 +107,35 @@ impl det_config_t {
         written
     }
 
-    /// Checks what C wrote.
-    pub(crate) fn check(&self) -> Result<Config, det_error_t> {
-        let mut pools = [PoolConfig::new(0, 0); DET_MAX_POOLS];
-        let Some(used) = self.pools.get(..self.pool_count) else { return Err(DET_ERR_INVALID_CONFIG) };
-        for (into, pool) in pools.iter_mut().zip(used) {
-            if pool.block_size == 0 || pool.block_size > class::MAX_BLOCK_BYTES {
-                return Err(DET_ERR_INVALID_CONFIG);
-            }
-            *into = PoolConfig::new(class::block_bytes_for(pool.block_size, 1), pool.block_count);
-        }
-        let pools = pools.get(..self.pool_count).unwrap_or_default();
+    /// Checks what C wrote, and hands it on.
+    pub(crate) fn with_checked<R>(
+        &self,
+        then: impl FnOnce(&Config) -> Result<R, det_error_t>,
+    ) -> Result<R, det_error_t> {
         let borrow = if self.borrow_larger.is_set() { Borrow::Larger } else { Borrow::Never };
-        Config::new(pools).map(|config| config.with_borrow(borrow)).map_err(|_| DET_ERR_INVALID_CONFIG)
+        let pools = self.pools.get(..self.pool_count).ok_or(DET_ERR_INVALID_CONFIG)?;
+        with_pools(pools, |config| then(&config.with_borrow(borrow)))
+    }
+}
+
+/// Checks pools that C wrote, with sizes rounded up to those there are, and hands the configuration on: to return it would take its
+/// size in stack again, and there are tasks that have little.
+#[inline]
+pub(crate) fn with_pools<R>(
+    pools: &[det_pool_config_t],
+    then: impl FnOnce(&Config) -> Result<R, det_error_t>,
+) -> Result<R, det_error_t> {
+    let rounded = |number: usize| {
+        // There is a pool of every number that is asked for.
+        let Some(pool) = pools.get(number) else { return PoolConfig::new(0, 0) };
+        // What has no size that it could be rounded to is refused as it is.
+        let has_size = pool.block_size > 0 && pool.block_size <= class::MAX_BLOCK_BYTES;
+        let block_bytes = if has_size { class::block_bytes_for(pool.block_size, 1) } else { pool.block_size };
+        PoolConfig::new(block_bytes, pool.block_count)
+    };
+    match &Config::from_fn(pools.len(), rounded) {
+        Ok(config) => then(config),
+        Err(_) => Err(DET_ERR_INVALID_CONFIG),
     }
 }
 

@@ -38,7 +38,10 @@ mod ring;
 mod sealed;
 mod stats;
 
-pub use allocator::{det_alloc_destroy, det_alloc_init, det_alloc_size, det_allocator_t};
+pub use allocator::{
+    det_alloc_destroy, det_alloc_init, det_alloc_init_pools, det_alloc_size, det_alloc_size_pools,
+    det_allocator_t,
+};
 pub use arena::{
     det_arena_alloc, det_arena_destroy, det_arena_init, det_arena_peak, det_arena_reset, det_arena_t,
     det_arena_used,
