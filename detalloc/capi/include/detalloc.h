@@ -97,7 +97,7 @@ enum det_error_t
    */
   DET_ERR_DOUBLE_FREE = 11,
   /**
-   * The call came out of a hook of the same allocator.
+   * A hook of the same allocator runs; or `det_set_internal_allocator` comes too late.
    */
   DET_ERR_BUSY = 12,
   /**
@@ -220,12 +220,12 @@ typedef struct det_config_t {
 } det_config_t;
 
 /**
- * Hears of every allocation that was served: the block, the size that was asked for, and the user data.
+ * Hears of every allocation that was served: of the block, the size that was asked for, and the user data.
  */
 typedef void (*det_alloc_hook_t)(void *block, size_t size, void *userdata);
 
 /**
- * Hears of every block that was taken back: the block, which is free by now, and the user data.
+ * Hears of every block that was taken back: of the block, which is free by now, and the user data.
  */
 typedef void (*det_free_hook_t)(void *block, void *userdata);
 
@@ -422,12 +422,13 @@ struct det_allocator_t *det_alloc_init_pools(void *buffer,
  * @return What was found at its end.
  *
  * @par Errors
- * `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, and `DET_ERR_BUSY` out of a hook: nothing has happened then.
- * If `enable_validation` was set, `DET_ERR_STILL_LIVE` if blocks were live, and `DET_ERR_CORRUPTED` if the metadata were
- * overwritten: it is gone all the same.
+ * `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, and `DET_ERR_BUSY` while a hook of it runs, on whichever thread:
+ * nothing has happened then. If `enable_validation` was set, `DET_ERR_STILL_LIVE` if blocks were live, and
+ * `DET_ERR_CORRUPTED` if the metadata was overwritten: it is gone all the same.
  *
  * @par Time and threads
- * Constant, and with `enable_validation` linear in the number of blocks; not for real-time paths. Threads: when no other thread uses the allocator.
+ * Constant, and with `enable_validation` linear in the number of blocks; not for real-time paths. Threads: when no
+ * other thread uses the allocator.
  */
 det_error_t det_alloc_destroy(struct det_allocator_t *alloc);
 
@@ -594,8 +595,12 @@ det_error_t det_last_error(const struct det_allocator_t *alloc);
 
 /**
  * Sets the function that is called after every allocation of every allocator, or none with NULL. It runs on the allocating
- * thread, adds its own time, must not throw, and what it asks of the same allocator is refused as `DET_ERR_BUSY`. (Of a
- * `thread_safe` one it is served, and while a hook runs, no other is called.)
+ * thread, adds its own time, and must return: not throw, and not jump out.
+ *
+ * While a hook runs, no other of the same allocator is called, on any thread, and `det_alloc_destroy` of it is refused as
+ * `DET_ERR_BUSY`. So is whatever needs its heap, to allocate, free, ask for a size, adopt or validate; but a
+ * `thread_safe` allocator serves all that. `det_remote_free` and the statistics are served always, and so is what is
+ * asked of another allocator.
  *
  * @param hook The function, or NULL.
  * @param userdata What the hook gets as its last argument.
@@ -645,7 +650,7 @@ det_error_t det_set_internal_allocator(det_malloc_fn_t malloc_fn,
  * @par Errors
  * NULL, and as `det_last_error`: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, `DET_ERR_OUT_OF_MEMORY` if and only if
  * the class, and with `borrow_larger` every larger one, has no free block; `DET_ERR_UNSUPPORTED_SIZE` if and only
- * if no pool has blocks that large; `DET_ERR_BUSY` out of a hook; `DET_ERR_CORRUPTED`.
+ * if no pool has blocks that large; `DET_ERR_BUSY` out of a hook, unless `thread_safe`; `DET_ERR_CORRUPTED`.
  *
  * @par Time and threads
  * Constant; with `thread_safe`, lock-free. Threads: one at a time; any with `thread_safe`.
@@ -730,7 +735,7 @@ void *det_realloc(struct det_allocator_t *alloc,
  * @par Errors
  * With nothing changed: `DET_ERR_NULL` and `DET_ERR_NOT_INITIALIZED` for the allocator;
  * `DET_ERR_FOREIGN_POINTER`, `DET_ERR_INTERIOR_POINTER` and `DET_ERR_DOUBLE_FREE` if and only if `block` is not the
- * start of a live block of it; `DET_ERR_BUSY` out of a hook.
+ * start of a live block of it; `DET_ERR_BUSY` out of a hook, unless `thread_safe`.
  *
  * @par Time and threads
  * Constant. Threads: as `det_alloc`; others by `det_remote_free`.
@@ -765,8 +770,8 @@ size_t det_alloc_usable_size(struct det_allocator_t *alloc, const void *block);
 void det_prefetch(struct det_allocator_t *alloc, size_t size);
 
 /**
- * Gives a block back from any thread, beside the one that allocates. The owner has it again once it adopts it, which it does by
- * itself when a class runs dry. No hook hears of it.
+ * Gives a block back from any thread, beside the one that allocates. The owner has it again once it adopts it, which it
+ * does by itself when a class runs dry. No hook hears of it, and hooks may do it too.
  *
  * @param alloc The allocator.
  * @param block The block, or NULL.
@@ -800,7 +805,9 @@ size_t det_adopt_remote_frees(struct det_allocator_t *alloc,
                               size_t groups);
 
 /**
- * Whether every invariant of the metadata holds. `false` also for what is no allocator, and out of a hook.
+ * Whether every invariant of the metadata holds. `false` also for what is no allocator, and out of a hook of an allocator that
+ * is not `thread_safe`. The handle itself, less than 512 bytes at the start of the buffer, has no check but the one by
+ * which every function knows it, in its first word: what overwrites the rest of it can lead anywhere.
  *
  * @param alloc The allocator.
  * @return Whether it is intact.

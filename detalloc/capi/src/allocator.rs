@@ -63,20 +63,43 @@ impl Ways {
         self.0.load(Relaxed) & Self::STATS != 0
     }
 
+    #[inline]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.0.load(Relaxed) & Self::SHARED != 0
+    }
+
+    /// Whether a hook runs.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.load(Relaxed) & Self::BUSY != 0
+    }
+
     /// Whether a hook runs that keeps everybody from the heap.
     #[inline]
     pub(crate) fn is_barred(&self) -> bool {
         self.0.load(Relaxed) & (Self::BUSY | Self::SHARED) == Self::BUSY
     }
 
-    /// Runs a hook, unless one runs. Of two threads' hooks at once, both may run.
+    /// Runs a hook, unless one runs, on this thread or another one: so whoever clears the bit is who has set it.
     pub(crate) fn while_busy(&self, hook: impl FnOnce()) {
-        let ways = self.0.load(Relaxed);
-        if ways & Self::BUSY == 0 {
-            self.0.store(ways | Self::BUSY, Relaxed);
+        let ways = self.0.load(Relaxed) & !Self::BUSY;
+        if self.set_busy(ways) {
             hook();
             self.0.store(ways, Relaxed);
         }
+    }
+
+    /// Whether it was this call that set the bit. The other bits never change.
+    #[cfg(target_has_atomic = "8")]
+    fn set_busy(&self, ways: u8) -> bool {
+        self.0.swap(ways | Self::BUSY, Relaxed) & Self::BUSY == 0
+    }
+
+    /// The same where there is no mode in which two threads could ask at once.
+    #[cfg(not(target_has_atomic = "8"))]
+    fn set_busy(&self, ways: u8) -> bool {
+        let was_busy = self.is_busy();
+        self.0.store(ways | Self::BUSY, Relaxed);
+        !was_busy
     }
 }
 
@@ -325,11 +348,12 @@ unsafe fn init(
 /// @param alloc The allocator.
 /// @return What was found at its end.
 ///
-/// Errors: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, and `DET_ERR_BUSY` out of a hook: nothing has happened then.
-/// If `enable_validation` was set, `DET_ERR_STILL_LIVE` if blocks were live, and `DET_ERR_CORRUPTED` if the metadata were
-/// overwritten: it is gone all the same.
+/// Errors: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, and `DET_ERR_BUSY` while a hook of it runs, on whichever thread:
+/// nothing has happened then. If `enable_validation` was set, `DET_ERR_STILL_LIVE` if blocks were live, and
+/// `DET_ERR_CORRUPTED` if the metadata was overwritten: it is gone all the same.
 ///
-/// Time: constant, and with `enable_validation` linear in the number of blocks; not for real-time paths. Threads: when no other thread uses the allocator.
+/// Time: constant, and with `enable_validation` linear in the number of blocks; not for real-time paths. Threads: when no
+/// other thread uses the allocator.
 ///
 /// # Safety
 /// (C1), and nobody uses a block any more.
@@ -339,7 +363,8 @@ pub unsafe extern "C" fn det_alloc_destroy(alloc: *mut det_allocator_t) -> det_e
     let Some(opened) = (unsafe { det_allocator_t::open(alloc) }) else {
         return if alloc.is_null() { DET_ERR_NULL } else { DET_ERR_NOT_INITIALIZED };
     };
-    if opened.ways.is_barred() {
+    // With `thread_safe` too: who called the hook returns into the buffer.
+    if opened.ways.is_busy() {
         return opened.last_error.note(DET_ERR_BUSY);
     }
     let left_behind = if opened.is_validated { opened.look_back() } else { Ok(()) };

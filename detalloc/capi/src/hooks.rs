@@ -10,11 +10,11 @@ use core::{
     sync::atomic::{AtomicBool, AtomicPtr, Ordering},
 };
 
-/// Hears of every allocation that was served: the block, the size that was asked for, and the user data.
+/// Hears of every allocation that was served: of the block, the size that was asked for, and the user data.
 pub type det_alloc_hook_t =
     Option<unsafe extern "C" fn(block: *mut c_void, size: usize, userdata: *mut c_void)>;
 
-/// Hears of every block that was taken back: the block, which is free by now, and the user data.
+/// Hears of every block that was taken back: of the block, which is free by now, and the user data.
 pub type det_free_hook_t = Option<unsafe extern "C" fn(block: *mut c_void, userdata: *mut c_void)>;
 
 /// As C's `malloc`.
@@ -81,8 +81,12 @@ pub(crate) fn call_freed(function: *mut (), block: *mut u8, userdata: *mut c_voi
 }
 
 /// Sets the function that is called after every allocation of every allocator, or none with NULL. It runs on the allocating
-/// thread, adds its own time, must not throw, and what it asks of the same allocator is refused as `DET_ERR_BUSY`. (Of a
-/// `thread_safe` one it is served, and while a hook runs, no other is called.)
+/// thread, adds its own time, and must return: not throw, and not jump out.
+///
+/// While a hook runs, no other of the same allocator is called, on any thread, and `det_alloc_destroy` of it is refused as
+/// `DET_ERR_BUSY`. So is whatever needs its heap, to allocate, free, ask for a size, adopt or validate; but a
+/// `thread_safe` allocator serves all that. `det_remote_free` and the statistics are served always, and so is what is
+/// asked of another allocator.
 ///
 /// @param hook The function, or NULL.
 /// @param userdata What the hook gets as its last argument.

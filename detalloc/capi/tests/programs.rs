@@ -50,6 +50,13 @@ fn bad_input_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn hooks_hear_of_every_block_and_what_they_ask_is_served_or_refused() {
+    for compiler in C {
+        assert_eq!(run(compiler, "c99", "hooks.c", &STATIC), "heard\n");
+    }
+}
+
+#[test]
 fn blocks_come_home_from_other_threads() {
     for compiler in C {
         for link in [STATIC, SHARED] {

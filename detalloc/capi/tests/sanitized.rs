@@ -43,6 +43,14 @@ fn bad_input_is_refused_without_a_wrong_access() {
 }
 
 #[test]
+fn hooks_that_ask_for_anything_make_no_wrong_access() {
+    for compiler in C {
+        let (_folder, program) = program(compiler, &package().join("examples/hooks.c"));
+        assert_eq!(output(&mut Command::new(program)), "heard\n", "{compiler}");
+    }
+}
+
+#[test]
 fn the_example_of_the_specification_makes_no_wrong_access() {
     for compiler in C {
         let (_folder, program) = program(compiler, &package().join("examples/specification.c"));
