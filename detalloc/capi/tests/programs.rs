@@ -103,22 +103,3 @@ fn the_header_says_what_every_parameter_is() {
         assert_eq!(said, (parameters, usize::from(returns)), "{declared}");
     }
 }
-
-/// What is linked, by name.
-fn symbols(arguments: &[&str]) -> String {
-    output(Command::new("nm").args(arguments).arg(library().join("libdetalloc_c.so")))
-}
-
-#[test]
-fn nothing_unwinds() {
-    let needed = symbols(&["-D", "--undefined-only"]);
-    assert!(!needed.contains("_Unwind") && !needed.contains("rust_"), "{needed}");
-}
-
-#[test]
-fn nothing_can_panic() {
-    let linked = symbols(&[]);
-    assert!(linked.contains("det_alloc_init"), "the names are there");
-    let panics: Vec<_> = linked.lines().filter(|name| name.contains("panicking")).collect();
-    assert!(panics.is_empty(), "{panics:?}");
-}
