@@ -1,7 +1,7 @@
 //! The allocator: what lies at the start of the caller's buffer, and how it begins and ends.
 
 use crate::{
-    config::{DET_MAX_POOLS, det_config_t, det_pool_config_t, with_pools},
+    config::{det_config_t, det_pool_config_t, with_pools},
     error::{
         LastError,
         det_error_t::{self, *},
@@ -36,7 +36,7 @@ pub(crate) struct Allocator {
 }
 
 impl Sealed for Allocator {
-    const MARK: usize = 0x0DE7_A110;
+    const MARK: usize = 0x0DE7_A111;
 }
 
 /// What keeps operations off the short way: none of it, and the heap is reached by one comparison. Relaxed everywhere: read by the
@@ -122,6 +122,9 @@ pub(crate) struct Owned {
 /// What an allocator takes beside its heap, wherever the buffer begins, in bytes.
 pub(crate) const OVERHEAD_BYTES: usize = sealed::bytes_needed::<Allocator>();
 
+// What `det_validate` says of it.
+const _: () = assert!(OVERHEAD_BYTES < 512);
+
 impl det_allocator_t {
     /// # Safety
     /// (C1)
@@ -144,13 +147,35 @@ impl Options {
     /// Those of `det_alloc_init_pools`.
     const PLAIN: Self = Self { is_shared: false, has_stats: false, is_validated: false };
 
-    fn of(config: &det_config_t) -> Self {
-        Self {
-            is_shared: config.thread_safe.is_set(),
-            has_stats: config.enable_stats.is_set(),
-            is_validated: config.enable_validation.is_set(),
+    /// # Safety
+    /// (C1) and not null.
+    unsafe fn of(config: *const det_config_t) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self {
+                is_shared: (*config).thread_safe.is_set(),
+                has_stats: (*config).enable_stats.is_set(),
+                is_validated: (*config).enable_validation.is_set(),
+            }
         }
     }
+}
+
+/// Hands on what a configuration of C's says, checked, and apart from it: it may lie in the buffer, which is about to be written.
+///
+/// # Safety
+/// (C1)
+unsafe fn with_config<R>(
+    config: *const det_config_t,
+    then: impl FnOnce(&Config, Options) -> Result<R, det_error_t>,
+) -> Result<R, det_error_t> {
+    if config.is_null() {
+        return Err(DET_ERR_NULL);
+    }
+    // SAFETY: the caller's promise, and not null.
+    let options = unsafe { Options::of(config) };
+    // SAFETY: as above.
+    unsafe { det_config_t::with_checked(config, |checked| then(checked, options)) }
 }
 
 /// What an allocator needs, in bytes.
@@ -162,7 +187,9 @@ fn bytes_needed(config: &Config, is_shared: bool) -> Result<usize, det_error_t> 
         true => return Err(DET_ERR_UNSUPPORTED),
         false => config.bytes_needed(),
     };
-    heap.checked_add(OVERHEAD_BYTES).ok_or(DET_ERR_INVALID_CONFIG)
+    // More than an object can have is what a heap needs that exceeds the address space, or only just does not.
+    let bytes = heap.checked_add(OVERHEAD_BYTES).filter(|&bytes| bytes <= isize::MAX.unsigned_abs());
+    bytes.ok_or(DET_ERR_INVALID_CONFIG)
 }
 
 /// The answer to C, with the error noted.
@@ -181,7 +208,8 @@ fn handle_or_null(built: Result<*mut det_allocator_t, det_error_t>) -> *mut det_
     })
 }
 
-/// The bytes that a buffer needs for this configuration, wherever it begins; 0 where the configuration cannot be.
+/// The bytes that a buffer needs for this configuration, wherever it begins: at most PTRDIFF_MAX. 0 where the configuration
+/// cannot be.
 ///
 /// @param config The configuration.
 /// @return The bytes.
@@ -196,10 +224,7 @@ fn handle_or_null(built: Result<*mut det_allocator_t, det_error_t>) -> *mut det_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc_size(config: *const det_config_t) -> usize {
     // SAFETY: (C1)
-    let config = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL);
-    let needed = config
-        .and_then(|config| config.with_checked(|checked| bytes_needed(checked, config.thread_safe.is_set())));
-    bytes_or_zero(needed)
+    bytes_or_zero(unsafe { with_config(config, |config, options| bytes_needed(config, options.is_shared)) })
 }
 
 /// As `det_alloc_size`, for `det_alloc_init_pools`.
@@ -216,34 +241,17 @@ pub unsafe extern "C" fn det_alloc_size(config: *const det_config_t) -> usize {
 /// (C1), of `pool_count` pools.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc_size_pools(pools: *const det_pool_config_t, pool_count: usize) -> usize {
-    // SAFETY: the caller's promise.
-    let pools = unsafe { pools_of(pools, pool_count) };
     let plain = |config: &Config| bytes_needed(config, Options::PLAIN.is_shared);
-    bytes_or_zero(pools.and_then(|pools| with_pools(pools, plain)))
+    // SAFETY: the caller's promise.
+    bytes_or_zero(unsafe { with_pools(pools, pool_count, plain) })
 }
 
-/// # Safety
-/// (C1), of `pool_count` pools.
-unsafe fn pools_of<'a>(
-    pools: *const det_pool_config_t,
-    pool_count: usize,
-) -> Result<&'a [det_pool_config_t], det_error_t> {
-    if pools.is_null() {
-        return Err(DET_ERR_NULL);
-    }
-    if pool_count > DET_MAX_POOLS {
-        return Err(DET_ERR_INVALID_CONFIG);
-    }
-    // SAFETY: the caller's promise, and no object is too large that holds the most pools.
-    Ok(unsafe { core::slice::from_raw_parts(pools, pool_count) })
-}
-
-/// Sets up an allocator in a buffer of any alignment and contents, and writes to every page of it. The buffer belongs to the
-/// allocator until `det_alloc_destroy`; there is nothing else to give back.
+/// Sets up an allocator in a buffer of any alignment and contents, and writes to every page of the part that the
+/// configuration needs. The buffer belongs to the allocator until `det_alloc_destroy`; there is nothing else to give back.
 ///
 /// @param buffer The memory.
 /// @param size Its size in bytes.
-/// @param config The configuration, which is copied.
+/// @param config The configuration, which is copied, so it may lie in the buffer.
 /// @return The allocator, inside the buffer, or NULL.
 ///
 /// Errors: NULL, and as `det_last_error(NULL)` what `det_alloc_size` says, `DET_ERR_NULL`, or
@@ -260,13 +268,10 @@ pub unsafe extern "C" fn det_alloc_init(
     size: usize,
     config: *const det_config_t,
 ) -> *mut det_allocator_t {
+    // SAFETY: the caller's promise.
+    let built = |config: &Config, options| unsafe { init(buffer.cast(), size, config, options) };
     // SAFETY: (C1)
-    let config = unsafe { config.as_ref() }.ok_or(DET_ERR_NULL);
-    let built = config.and_then(|config| {
-        // SAFETY: the caller's promise.
-        config.with_checked(|checked| unsafe { init(buffer.cast(), size, checked, Options::of(config)) })
-    });
-    handle_or_null(built)
+    handle_or_null(unsafe { with_config(config, built) })
 }
 
 /// As `det_alloc_init`, with a plain allocator and less stack, for tasks that have little: there is no `det_config_t`, which has room
@@ -276,7 +281,7 @@ pub unsafe extern "C" fn det_alloc_init(
 ///
 /// @param buffer The memory.
 /// @param size Its size in bytes: enough is what `det_alloc_size_pools` says.
-/// @param pools The pools, which are copied; block sizes rise.
+/// @param pools The pools, which are copied, so they may lie in the buffer; block sizes rise.
 /// @param pool_count How many they are, 1 to `DET_MAX_POOLS`.
 /// @return The allocator, inside the buffer, or NULL.
 ///
@@ -296,10 +301,9 @@ pub unsafe extern "C" fn det_alloc_init_pools(
     pool_count: usize,
 ) -> *mut det_allocator_t {
     // SAFETY: the caller's promise.
-    let pools = unsafe { pools_of(pools, pool_count) };
-    // SAFETY: the caller's promise.
     let plain = |config: &Config| unsafe { init(buffer.cast(), size, config, Options::PLAIN) };
-    handle_or_null(pools.and_then(|pools| with_pools(pools, plain)))
+    // SAFETY: the caller's promise.
+    handle_or_null(unsafe { with_pools(pools, pool_count, plain) })
 }
 
 /// # Safety

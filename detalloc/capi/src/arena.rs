@@ -19,7 +19,7 @@ pub struct det_arena_t(
 struct Lent(UnsafeCell<Arena<'static>>);
 
 impl Sealed for Lent {
-    const MARK: usize = 0x0DE7_A3EA;
+    const MARK: usize = 0x0DE7_A3EB;
 }
 
 /// # Safety

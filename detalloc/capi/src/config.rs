@@ -108,32 +108,52 @@ impl det_config_t {
     }
 
     /// Checks what C wrote, and hands it on.
-    pub(crate) fn with_checked<R>(
-        &self,
+    ///
+    /// # Safety
+    /// (C1) and not null.
+    pub(crate) unsafe fn with_checked<R>(
+        config: *const Self,
         then: impl FnOnce(&Config) -> Result<R, det_error_t>,
     ) -> Result<R, det_error_t> {
-        let borrow = if self.borrow_larger.is_set() { Borrow::Larger } else { Borrow::Never };
-        let pools = self.pools.get(..self.pool_count).ok_or(DET_ERR_INVALID_CONFIG)?;
-        with_pools(pools, |config| then(&config.with_borrow(borrow)))
+        // SAFETY: the caller's promise.
+        let (borrows, pool_count) = unsafe { ((*config).borrow_larger.is_set(), (*config).pool_count) };
+        let borrow = if borrows { Borrow::Larger } else { Borrow::Never };
+        // SAFETY: as above; as many pools as there can be lie there.
+        unsafe {
+            with_pools((&raw const (*config).pools).cast(), pool_count, |config| {
+                then(&config.with_borrow(borrow))
+            })
+        }
     }
 }
 
 /// Checks pools that C wrote, with sizes rounded up to those there are, and hands the configuration on: to return it would take its
-/// size in stack again, and there are tasks that have little.
+/// size in stack again, and there are tasks that have little. The pools are read before, and by their address: they may lie where
+/// what it is handed on to writes.
+///
+/// # Safety
+/// (C1), of `pool_count` pools, should there be no more than there can be.
 #[inline]
-pub(crate) fn with_pools<R>(
-    pools: &[det_pool_config_t],
+pub(crate) unsafe fn with_pools<R>(
+    pools: *const det_pool_config_t,
+    pool_count: usize,
     then: impl FnOnce(&Config) -> Result<R, det_error_t>,
 ) -> Result<R, det_error_t> {
+    if pools.is_null() {
+        return Err(DET_ERR_NULL);
+    }
+    if pool_count > DET_MAX_POOLS {
+        return Err(DET_ERR_INVALID_CONFIG);
+    }
     let rounded = |number: usize| {
-        // There is a pool of every number that is asked for.
-        let Some(pool) = pools.get(number) else { return PoolConfig::new(0, 0) };
+        // SAFETY: the caller's promise: there is a pool of every number that is asked for.
+        let pool = unsafe { pools.add(number).read() };
         // What has no size that it could be rounded to is refused as it is.
         let has_size = pool.block_size > 0 && pool.block_size <= class::MAX_BLOCK_BYTES;
         let block_bytes = if has_size { class::block_bytes_for(pool.block_size, 1) } else { pool.block_size };
         PoolConfig::new(block_bytes, pool.block_count)
     };
-    match &Config::from_fn(pools.len(), rounded) {
+    match &Config::from_fn(pool_count, rounded) {
         Ok(config) => then(config),
         Err(_) => Err(DET_ERR_INVALID_CONFIG),
     }

@@ -8,12 +8,15 @@ use core::{
 
 /// Something that C holds a pointer to.
 pub(crate) trait Sealed: Sized {
-    /// Tells this kind of thing from others.
+    /// Tells this kind of thing from others. Odd, so that no seal is 0, which is what memory often holds, and what is left
+    /// of a broken one.
     const MARK: usize;
 }
 
 /// The seal of what lies at an address.
 fn seal_of<T: Sealed>(address: usize) -> usize {
+    // Things lie at addresses that are even.
+    const { assert!(T::MARK % 2 == 1 && align_of::<InBuffer<T>>() > 1) };
     T::MARK.wrapping_add(address)
 }
 
