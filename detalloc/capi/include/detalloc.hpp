@@ -3,14 +3,17 @@
  * Detalloc for C++17: an allocator that ends with its scope, a std::pmr::memory_resource, an allocator for containers, and
  * pointers that give their object back. Header only, over detalloc.h. MIT License.
  *
- * Nothing here allocates elsewhere. What is refused is a null pointer from `try_make` and `allocate`, and std::bad_alloc where
- * the standard's interfaces know no other way: reserve containers before a callback.
+ * Nothing here allocates elsewhere. What is refused is a null pointer from `try_make` and `allocate`. Where the standard's
+ * interfaces know no other way it is std::bad_alloc, or std::abort() in a program without exceptions: reserve containers
+ * before a callback.
  */
 #ifndef DETALLOC_HPP
 #define DETALLOC_HPP
 
 #include "detalloc.h"
 
+#include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <memory_resource>
 #include <new>
@@ -19,13 +22,26 @@
 
 namespace detalloc {
 
+namespace detail {
+
+// What the standard's interfaces do without memory.
+template <typename Error> [[noreturn]] void refuse() {
+#if defined(__cpp_exceptions) || defined(_CPPUNWIND)
+    throw Error();
+#else
+    std::abort();
+#endif
+}
+
+} // namespace detail
+
 /** Gives an object back to its allocator. */
 template <typename T> struct deleter {
     det_allocator_t *alloc = nullptr;
 
     void operator()(T *object) const noexcept {
         object->~T();
-        det_free(alloc, object);
+        det_free(alloc, const_cast<std::remove_cv_t<T> *>(object));
     }
 };
 
@@ -42,8 +58,10 @@ class allocator {
     allocator(const allocator &) = delete;
     allocator &operator=(const allocator &) = delete;
     allocator(allocator &&other) noexcept : alloc_(std::exchange(other.alloc_, nullptr)) {}
+    /** Ends this allocator and takes the other one's place. Itself it may be, too. */
     allocator &operator=(allocator &&other) noexcept {
-        std::swap(alloc_, other.alloc_);
+        allocator taken(std::move(other));
+        std::swap(alloc_, taken.alloc_);
         return *this;
     }
 
@@ -100,7 +118,7 @@ class memory_resource final : public std::pmr::memory_resource {
     void *do_allocate(std::size_t size, std::size_t align) override {
         void *block = det_alloc_aligned(alloc_, size, align);
         if (block == nullptr)
-            throw std::bad_alloc();
+            detail::refuse<std::bad_alloc>();
         return block;
     }
 
@@ -127,10 +145,10 @@ template <typename T> class std_allocator {
 
     T *allocate(std::size_t count) {
         if (count > static_cast<std::size_t>(-1) / sizeof(T))
-            throw std::bad_array_new_length();
+            detail::refuse<std::bad_array_new_length>();
         void *block = det_alloc_aligned(alloc_, count * sizeof(T), alignof(T));
         if (block == nullptr)
-            throw std::bad_alloc();
+            detail::refuse<std::bad_alloc>();
         return static_cast<T *>(block);
     }
 

@@ -88,6 +88,15 @@ fn containers_and_a_process_block_work_in_cpp() {
 }
 
 #[test]
+fn owners_objects_and_containers_keep_their_promises_in_cpp() {
+    for compiler in CPP {
+        for options in ["-O2", "-fno-exceptions", "-fno-rtti"] {
+            assert_eq!(run(compiler, "c++17", "containers.cpp", &[STATIC[0], options]), "contained\n");
+        }
+    }
+}
+
+#[test]
 fn the_header_says_what_every_parameter_is() {
     let header = package().join("include/detalloc.h");
     output(Command::new("clang").args(["-fsyntax-only", "-Wdocumentation", "-Werror"]).arg(&header));

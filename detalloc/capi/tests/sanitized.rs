@@ -7,7 +7,7 @@ mod compilers;
 #[path = "common/library.rs"]
 mod library;
 
-use compilers::{C, output};
+use compilers::{C, CPP, output};
 use library::package;
 use std::{
     path::{Path, PathBuf},
@@ -23,12 +23,13 @@ fn library() -> &'static Path {
         .get_or_init(|| library::build("capi-asan", "-Zsanitizer=address", Some("x86_64-unknown-linux-gnu")))
 }
 
-/// A program of this source, compiled to be checked.
+/// A program of this source in C99, or in C++17 by its name, compiled to be checked.
 fn program(compiler: &str, source: &Path) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");
     let mut compile = Command::new(compiler);
-    compile.args(["-std=c99", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"]);
+    let standard = if source.extension().is_some_and(|it| it == "c") { "-std=c99" } else { "-std=c++17" };
+    compile.args([standard, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I"]);
     compile.arg(package().join("include")).arg(source).arg("-o").arg(&program).arg("-L").arg(library());
     output(compile.args(["-l:libdetalloc_c.a", "-pthread"]));
     (folder, program)
@@ -63,6 +64,19 @@ fn threads_make_no_wrong_access() {
     for compiler in C {
         let (_folder, program) = program(compiler, &package().join("examples/threads.c"));
         assert!(output(&mut Command::new(program)).starts_with("failures: 0,"), "{compiler}");
+    }
+}
+
+#[test]
+fn the_layer_for_cpp_makes_no_wrong_access() {
+    for compiler in CPP {
+        for (example, last) in [
+            ("containers.cpp", "contained\n"),
+            ("process_block.cpp", "refused: 0, valid: 1, containers: 1\n"),
+        ] {
+            let (_folder, program) = program(compiler, &package().join("examples").join(example));
+            assert_eq!(output(&mut Command::new(program)), last, "{compiler}");
+        }
     }
 }
 
