@@ -18,22 +18,32 @@
 #include <stdio.h>
 #endif
 
-/** The most pools of a configuration: one bit of a word each. */
-#if UINTPTR_MAX > 0xFFFFFFFF
-#define DET_MAX_POOLS 64
+/** The alignment of a type; where neither the language nor the compiler says it, that of every block. */
+#if defined(__cplusplus)
+#define DET_ALIGNOF(type) alignof(type)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define DET_ALIGNOF(type) _Alignof(type)
+#elif defined(__GNUC__)
+#define DET_ALIGNOF(type) __alignof__(type)
 #else
-#define DET_MAX_POOLS 32
+#define DET_ALIGNOF(type) 16
 #endif
 
-/** An object of a type, uninitialised, or NULL. */
-#define DET_NEW(alloc, type) ((type *)det_alloc_array((alloc), 1, sizeof(type)))
+/** An object of a type, aligned for it and uninitialised, or NULL. */
+#define DET_NEW(alloc, type) DET_NEW_ARRAY(alloc, type, 1)
 
-/** An array of `count` objects of a type, uninitialised, or NULL, also where its size would overflow. */
-#define DET_NEW_ARRAY(alloc, type, count) ((type *)det_alloc_array((alloc), (count), sizeof(type)))
+/** An array of `count` objects of a type, aligned for it and uninitialised, or NULL, also where its size would overflow. */
+#define DET_NEW_ARRAY(alloc, type, count)                                                                        \
+    ((type *)det_alloc_array_aligned((alloc), (count), sizeof(type), DET_ALIGNOF(type)))
 
 /** Frees what an lvalue points to, and sets it to NULL unless that was refused. */
 #define DET_FREE(alloc, pointer) ((void)(det_free((alloc), (pointer)) == DET_OK ? ((pointer) = NULL) : NULL))
 
+
+/**
+ * The most pools of a configuration; 32 on targets of 32 bits.
+ */
+#define DET_MAX_POOLS 64
 
 /**
  * The version of `det_stats_t` that this header has.
@@ -340,7 +350,8 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The bytes that a buffer needs for this configuration, wherever it begins; 0 where the configuration cannot be.
+ * The bytes that a buffer needs for this configuration, wherever it begins: at most PTRDIFF_MAX. 0 where the configuration
+ * cannot be.
  *
  * @param config The configuration.
  * @return The bytes.
@@ -355,27 +366,12 @@ extern "C" {
 size_t det_alloc_size(const struct det_config_t *config);
 
 /**
- * As `det_alloc_size`, for `det_alloc_init_pools`.
- *
- * @param pools The pools; block sizes rise.
- * @param pool_count How many they are.
- * @return The bytes.
- *
- * @par Errors
- * As `det_last_error(NULL)`: `DET_ERR_NULL`; `DET_ERR_INVALID_CONFIG`.
- *
- * @par Time and threads
- * Linear in the number of pools. Threads: any.
- */
-size_t det_alloc_size_pools(const struct det_pool_config_t *pools, size_t pool_count);
-
-/**
- * Sets up an allocator in a buffer of any alignment and contents, and writes to every page of it. The buffer belongs to the
- * allocator until `det_alloc_destroy`; there is nothing else to give back.
+ * Sets up an allocator in a buffer of any alignment and contents, and writes to every page of the part that the
+ * configuration needs. The buffer belongs to the allocator until `det_alloc_destroy`; there is nothing else to give back.
  *
  * @param buffer The memory.
  * @param size Its size in bytes.
- * @param config The configuration, which is copied.
+ * @param config The configuration, which is copied, so it may lie in the buffer.
  * @return The allocator, inside the buffer, or NULL.
  *
  * @par Errors
@@ -383,37 +379,11 @@ size_t det_alloc_size_pools(const struct det_pool_config_t *pools, size_t pool_c
  * `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the configuration does.
  *
  * @par Time and threads
- * Linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
- * its own.
+ * Linear in the size of the buffer; not for real-time paths. Threads: any, each with a buffer of its own.
  */
 struct det_allocator_t *det_alloc_init(void *buffer,
                                        size_t size,
                                        const struct det_config_t *config);
-
-/**
- * As `det_alloc_init`, with a plain allocator and less stack, for tasks that have little: there is no `det_config_t`, which has room
- * for the most pools. It takes about 800 bytes on a Cortex-M4 (`cargo xtask reach --target freertos` measures them). The allocator is
- * not `thread_safe`, a class that has run dry takes blocks of larger ones, operations are not counted, and `det_alloc_destroy` checks
- * nothing. Pools count their blocks all the same.
- *
- * @param buffer The memory.
- * @param size Its size in bytes: enough is what `det_alloc_size_pools` says.
- * @param pools The pools, which are copied; block sizes rise.
- * @param pool_count How many they are, 1 to `DET_MAX_POOLS`.
- * @return The allocator, inside the buffer, or NULL.
- *
- * @par Errors
- * NULL, and as `det_last_error(NULL)` `DET_ERR_NULL`, `DET_ERR_INVALID_CONFIG`, `DET_ERR_INVALID_PARAM` if no object can
- * be so large, or `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the pools do.
- *
- * @par Time and threads
- * Linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
- * its own.
- */
-struct det_allocator_t *det_alloc_init_pools(void *buffer,
-                                             size_t size,
-                                             const struct det_pool_config_t *pools,
-                                             size_t pool_count);
 
 /**
  * Ends an allocator: its buffer is the caller's again, and the handle leads to nothing.
@@ -659,7 +629,7 @@ void *det_alloc(struct det_allocator_t *alloc,
                 size_t size);
 
 /**
- * As `det_alloc`, aligned to `align`: a power of two, at most 4096.
+ * As `det_alloc`, aligned to `align` and at least to 16. No pool has blocks that are aligned to more than 4096.
  *
  * @param alloc The allocator.
  * @param size The bytes that are asked for.
@@ -705,6 +675,23 @@ void *det_alloc_array(struct det_allocator_t *alloc, size_t count, size_t size);
  * Constant, and linear in the bytes for the zeroing. Threads: as `det_alloc`.
  */
 void *det_calloc(struct det_allocator_t *alloc, size_t count, size_t size);
+
+/**
+ * As `det_alloc_array`, aligned to `align`: what `DET_NEW_ARRAY` calls.
+ *
+ * @param alloc The allocator.
+ * @param count How many elements.
+ * @param size The bytes of one.
+ * @param align The alignment in bytes.
+ * @return The block, or NULL.
+ *
+ * @par Errors
+ * As `det_alloc_array` and `det_alloc_aligned`.
+ *
+ * @par Time and threads
+ * As `det_alloc`.
+ */
+void *det_alloc_array_aligned(struct det_allocator_t *alloc, size_t count, size_t size, size_t align);
 
 /**
  * Changes the size of a block: in place where it has room, and otherwise by moving its contents. A null block is allocated;
@@ -788,8 +775,9 @@ det_error_t det_remote_free(struct det_allocator_t *alloc,
                             void *block);
 
 /**
- * Takes over blocks that other threads have freed, of at most `groups` groups of 64 to 4096 blocks: how many blocks. At a
- * quiet moment it keeps an allocation from having to.
+ * Takes over blocks that other threads have freed, of at most `groups` groups: how many blocks. At a quiet moment this keeps
+ * an allocation from having to. With W bits in a word a group is W blocks; in pools of more than W^2 blocks it is W^2, and
+ * in pools of more than W^3 it is W^3.
  *
  * @param alloc The allocator.
  * @param groups The most groups of blocks to take over.

@@ -56,8 +56,8 @@ pub use hooks::{
     det_set_internal_allocator,
 };
 pub use operations::{
-    det_alloc, det_alloc_aligned, det_alloc_array, det_alloc_usable_size, det_calloc, det_free, det_prefetch,
-    det_realloc,
+    det_alloc, det_alloc_aligned, det_alloc_array, det_alloc_array_aligned, det_alloc_usable_size,
+    det_calloc, det_free, det_prefetch, det_realloc,
 };
 pub use remote::{det_adopt_remote_frees, det_remote_free};
 pub use report::{det_debug_print, det_validate};

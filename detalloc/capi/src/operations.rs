@@ -90,9 +90,12 @@ impl Allocator {
         }
     }
 
-    fn array(&self, count: usize, size: usize) -> Result<NonNull<u8>, det_error_t> {
+    fn array(&self, count: usize, size: usize, align: usize) -> Result<NonNull<u8>, det_error_t> {
+        if !align.is_power_of_two() {
+            return Err(DET_ERR_INVALID_PARAM);
+        }
         let bytes = count.checked_mul(size).ok_or(DET_ERR_OVERFLOW)?;
-        self.allocate(layout(bytes, ALIGN_BYTES)?)
+        self.allocate(layout(bytes, align.max(ALIGN_BYTES))?)
     }
 }
 
@@ -174,7 +177,7 @@ pub unsafe extern "C" fn det_alloc(alloc: *mut det_allocator_t, size: usize) -> 
     }))
 }
 
-/// As `det_alloc`, aligned to `align`: a power of two, at most 4096.
+/// As `det_alloc`, aligned to `align` and at least to 16. No pool has blocks that are aligned to more than 4096.
 ///
 /// @param alloc The allocator.
 /// @param size The bytes that are asked for.
@@ -195,13 +198,10 @@ pub unsafe extern "C" fn det_alloc_aligned(
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
-    if !align.is_power_of_two() {
-        return alloc.give(Err(DET_ERR_INVALID_PARAM));
-    }
-    alloc.give(layout(size, align.max(ALIGN_BYTES)).and_then(|layout| alloc.allocate(layout)))
+    alloc.give(alloc.array(1, size, align))
 }
 
-/// Allocates `count` elements of `size` bytes together: what `DET_NEW_ARRAY` calls.
+/// Allocates `count` elements of `size` bytes together, aligned to 16.
 ///
 /// @param alloc The allocator.
 /// @param count How many elements.
@@ -222,7 +222,33 @@ pub unsafe extern "C" fn det_alloc_array(
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
-    alloc.give(alloc.array(count, size))
+    alloc.give(alloc.array(count, size, ALIGN_BYTES))
+}
+
+/// As `det_alloc_array`, aligned to `align`: what `DET_NEW_ARRAY` calls.
+///
+/// @param alloc The allocator.
+/// @param count How many elements.
+/// @param size The bytes of one.
+/// @param align The alignment in bytes.
+/// @return The block, or NULL.
+///
+/// Errors: as `det_alloc_array` and `det_alloc_aligned`.
+///
+/// Time, threads: as `det_alloc`.
+///
+/// # Safety
+/// (C1)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn det_alloc_array_aligned(
+    alloc: *mut det_allocator_t,
+    count: usize,
+    size: usize,
+    align: usize,
+) -> *mut c_void {
+    // SAFETY: the caller's promise.
+    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    alloc.give(alloc.array(count, size, align))
 }
 
 /// As `det_alloc_array`, with all bytes zero.
@@ -242,7 +268,7 @@ pub unsafe extern "C" fn det_alloc_array(
 pub unsafe extern "C" fn det_calloc(alloc: *mut det_allocator_t, count: usize, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
-    let block = alloc.array(count, size);
+    let block = alloc.array(count, size, ALIGN_BYTES);
     if let Ok(block) = block {
         // SAFETY: a live block of at least that many bytes, so the product is what it was.
         unsafe { block.write_bytes(0, count.wrapping_mul(size)) };
