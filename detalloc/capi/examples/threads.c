@@ -49,29 +49,40 @@ static void produce(void) {
     }
 }
 
+/* What a worker finds. */
+struct work {
+    int failures;
+    size_t allocated;
+};
+
 /* Takes blocks of all sizes, writes to all of each, and gives them back. */
-static void *work(void *failures) {
+static void *work(void *of) {
+    struct work *mine = (struct work *)of;
     uint8_t *held[8] = {NULL};
     size_t round;
     for (round = 0; round < ROUNDS; ++round) {
         uint8_t **place = &held[round % 8];
         size_t size = 16 + round * 7 % 200;
         if (*place != NULL && det_free(shared, *place) != DET_OK)
-            ++*(int *)failures;
+            ++mine->failures;
         *place = (uint8_t *)det_alloc(shared, size);
-        if (*place != NULL)
+        if (*place != NULL) {
             memset(*place, (int)round, size);
+            ++mine->allocated;
+        }
     }
     for (round = 0; round < 8; ++round)
         if (held[round] != NULL && det_free(shared, held[round]) != DET_OK)
-            ++*(int *)failures;
+            ++mine->failures;
     return NULL;
 }
 
 int main(void) {
     det_config_t config = det_config_for_use_case(DET_USE_CASE_EMBEDDED);
     pthread_t consumer, workers[WORKERS];
-    int failures[WORKERS + 1] = {0}, failed = 0, worker;
+    struct work works[WORKERS] = {{0, 0}};
+    int failed = 0, worker;
+    size_t allocated = 0;
     det_stats_t left, left_shared;
 
     owned = det_alloc_init(owned_buffer, sizeof owned_buffer, &config);
@@ -81,10 +92,10 @@ int main(void) {
     if (owned == NULL || shared == NULL || ring == NULL)
         return 1;
 
-    if (pthread_create(&consumer, NULL, consume, &failures[WORKERS]) != 0)
+    if (pthread_create(&consumer, NULL, consume, &failed) != 0)
         return 1;
     for (worker = 0; worker < WORKERS; ++worker)
-        if (pthread_create(&workers[worker], NULL, work, &failures[worker]) != 0)
+        if (pthread_create(&workers[worker], NULL, work, &works[worker]) != 0)
             return 1;
     produce();
     pthread_join(consumer, NULL);
@@ -93,10 +104,15 @@ int main(void) {
     while (det_adopt_remote_frees(owned, 64) > 0) {
     }
 
-    for (worker = 0; worker <= WORKERS; ++worker)
-        failed += failures[worker];
+    for (worker = 0; worker < WORKERS; ++worker) {
+        failed += works[worker].failures;
+        allocated += works[worker].allocated;
+    }
     det_get_stats(owned, &left);
     det_get_stats(shared, &left_shared);
+    /* None is missed, whatever the others do. */
+    if (left_shared.alloc_count != allocated || left_shared.free_count != allocated)
+        ++failed;
     printf("failures: %d, left: %u and %u bytes, valid: %d and %d\n", failed, (unsigned)left.used_memory,
            (unsigned)left_shared.used_memory, det_validate(owned), det_validate(shared));
     return det_alloc_destroy(owned) != DET_OK || det_alloc_destroy(shared) != DET_OK || det_ring_destroy(ring) != DET_OK;

@@ -49,7 +49,7 @@ impl Allocator {
         let start = if self.ways.has_stats() { cycles() } else { 0 };
         let result = self.with(|heap| heap.allocate(layout));
         if self.ways.has_stats() {
-            self.counts.allocate.note(start, result.is_ok());
+            self.counts.allocate.note(start, result.is_ok(), self.ways.is_shared());
         }
         let block = result.map_err(of_alloc)?;
         if let Some((hook, userdata)) = hooks::ALLOCATED.get() {
@@ -69,7 +69,7 @@ impl Allocator {
         // SAFETY: the caller's promise.
         let result = self.with(|heap| unsafe { heap.free(block) });
         if self.ways.has_stats() {
-            self.counts.free.note(start, result.is_ok());
+            self.counts.free.note(start, result.is_ok(), self.ways.is_shared());
         }
         result.map_err(of_free)?;
         if let Some((hook, userdata)) = hooks::FREED.get() {

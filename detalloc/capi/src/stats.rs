@@ -103,15 +103,26 @@ impl Count {
         Self { served: AtomicUsize::new(0), total: AtomicUsize::new(0), worst: AtomicUsize::new(0) }
     }
 
-    /// Counts an operation that began then. With several threads at once, one may be missed: plain stores are what a single
-    /// owner needs, and what takes the same time whatever others do.
+    /// Counts an operation that began then. A single owner needs no more than plain stores.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "no operation takes 2^32 cycles")]
-    pub(crate) fn note(&self, start: u64, is_served: bool) {
-        let took = cycles().wrapping_sub(start) as usize;
-        self.served.store(self.served.load(Relaxed).wrapping_add(usize::from(is_served)), Relaxed);
+    pub(crate) fn note(&self, start: u64, is_served: bool, is_shared: bool) {
+        let (served, took) = (usize::from(is_served), cycles().wrapping_sub(start) as usize);
+        #[cfg(target_has_atomic = "ptr")]
+        if is_shared {
+            self.served.fetch_add(served, Relaxed);
+            self.total.fetch_add(took, Relaxed);
+            // Few operations are the worst so far, and most need not write.
+            if took > self.worst() {
+                self.worst.fetch_max(took, Relaxed);
+            }
+            return;
+        }
+        #[cfg(not(target_has_atomic = "ptr"))]
+        let _ = is_shared;
+        self.served.store(self.served.load(Relaxed).wrapping_add(served), Relaxed);
         self.total.store(self.total.load(Relaxed).wrapping_add(took), Relaxed);
-        self.worst.store(self.worst.load(Relaxed).max(took), Relaxed);
+        self.worst.store(self.worst().max(took), Relaxed);
     }
 
     pub(crate) fn worst(&self) -> usize {
