@@ -26,7 +26,7 @@ use core::{
     ptr::{self, NonNull},
     slice,
 };
-use protocol::{GRANULE_BYTES, Message, Place, Positions, Reader, Writer, frame_bytes};
+use protocol::{GRANULE_BYTES, Message, NoPlace, Place, Positions, Reader, Writer, frame_bytes};
 
 /// Alignment of the region that a ring is set up in, in bytes.
 const ALIGN_BYTES: usize = align_of::<Positions>();
@@ -125,6 +125,19 @@ struct Memory<'r> {
 }
 
 impl Memory<'_> {
+    /// Where a message of this length goes.
+    #[inline]
+    fn place(&self, writer: &mut Writer, len_bytes: usize) -> Result<Place, RingError> {
+        let Self { capacity, positions, .. } = *self;
+        // Wherever an empty ring stands, half of it is free in one piece: so what is refused now fits later.
+        let most = capacity / GRANULE_BYTES / 2 * GRANULE_BYTES;
+        if frame_bytes(len_bytes).is_none_or(|needed| needed > most) {
+            return Err(RingError::TooLong { most_bytes: most - GRANULE_BYTES });
+        }
+        let full = |no: NoPlace| RingError::Full { free_bytes: no.free.saturating_sub(GRANULE_BYTES) };
+        writer.place(positions, capacity, len_bytes).map_err(full)
+    }
+
     /// # Safety
     /// A header at `at`, which is the caller's to read (R2).
     unsafe fn header(&self, at: usize) -> usize {
@@ -153,20 +166,8 @@ impl RingProducer<'_> {
     /// Constant.
     #[inline]
     pub fn grant(&mut self, len_bytes: usize) -> Result<Grant<'_>, RingError> {
-        let Memory { capacity, positions, .. } = self.memory;
-        // Wherever an empty ring stands, half of it is free in one piece: so what is refused now fits later.
-        let most = capacity / GRANULE_BYTES / 2 * GRANULE_BYTES;
-        if frame_bytes(len_bytes).is_none_or(|needed| needed > most) {
-            return Err(RingError::TooLong { most_bytes: most - GRANULE_BYTES });
-        }
-        match self.writer.place(positions, capacity, len_bytes) {
-            Ok(place) => {
-                // SAFETY: (R1, R2) the place lies in the ring and is the producer's.
-                let bytes = unsafe { self.memory.bytes.add(place.header + GRANULE_BYTES) };
-                Ok(Grant { memory: self.memory, writer: &mut self.writer, place, bytes, len: len_bytes })
-            }
-            Err(no) => Err(RingError::Full { free_bytes: no.free.saturating_sub(GRANULE_BYTES) }),
-        }
+        let place = self.memory.place(&mut self.writer, len_bytes)?;
+        Ok(Grant { memory: self.memory, writer: &mut self.writer, place, len: len_bytes })
     }
 }
 
@@ -184,7 +185,6 @@ pub struct Grant<'p> {
     memory: Memory<'p>,
     writer: &'p mut Writer,
     place: Place,
-    bytes: NonNull<u8>,
     len: usize,
 }
 
@@ -192,6 +192,31 @@ pub struct Grant<'p> {
 unsafe impl Send for Grant<'_> {}
 
 impl Grant<'_> {
+    /// Another place instead of this one, for a message of at most `len_bytes`.
+    ///
+    /// # Errors
+    /// As [`RingProducer::grant`]; the grant comes back, with what was written to it.
+    ///
+    /// # Time complexity
+    /// Constant.
+    #[inline]
+    pub fn replaced(mut self, len_bytes: usize) -> Result<Self, (Self, RingError)> {
+        match self.memory.place(self.writer, len_bytes) {
+            Ok(place) => {
+                (self.place, self.len) = (place, len_bytes);
+                Ok(self)
+            }
+            Err(error) => Err((self, error)),
+        }
+    }
+
+    /// Where its bytes are.
+    #[inline]
+    fn start(&self) -> NonNull<u8> {
+        // SAFETY: (R1, R2) the place lies in the ring and is the producer's.
+        unsafe { self.memory.bytes.add(self.place.header + GRANULE_BYTES) }
+    }
+
     /// Publishes the first `len_bytes`, all of them where there are fewer.
     ///
     /// # Time complexity
@@ -212,7 +237,7 @@ impl Deref for Grant<'_> {
     #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: (R1, R2) initialised bytes that are the producer's as long as the grant borrows it.
-        unsafe { slice::from_raw_parts(self.bytes.as_ptr(), self.len) }
+        unsafe { slice::from_raw_parts(self.start().as_ptr(), self.len) }
     }
 }
 
@@ -220,7 +245,7 @@ impl DerefMut for Grant<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above.
-        unsafe { slice::from_raw_parts_mut(self.bytes.as_ptr(), self.len) }
+        unsafe { slice::from_raw_parts_mut(self.start().as_ptr(), self.len) }
     }
 }
 

@@ -55,6 +55,33 @@ fn messages_of_any_length_arrive_whole_and_in_order_whatever_the_history() {
 }
 
 #[test]
+fn a_grant_that_cannot_be_replaced_stays_with_its_contents() {
+    let mut memory = region(ring_bytes_needed(3, 32));
+    let (mut producer, mut consumer) = ring(&mut memory).unwrap();
+    (0..3).for_each(|_| send(&mut producer, &[1; 32]).unwrap());
+    let mut grant = producer.grant(4).unwrap();
+    grant.copy_from_slice(b"kept");
+    let (grant, error) = grant.replaced(1000).err().unwrap();
+    assert!(matches!(error, RingError::TooLong { .. }));
+    let RingError::TooLong { most_bytes } = error else { unreachable!() };
+    let (grant, error) = grant.replaced(most_bytes).err().unwrap();
+    assert!(matches!(error, RingError::Full { .. }));
+    assert_eq!(&*grant, b"kept");
+    // What the reader gives back in between moves nothing of it.
+    (0..3).for_each(|_| assert_eq!(receive(&mut consumer).unwrap(), [1; 32]));
+    let (grant, _) = grant.replaced(usize::MAX).err().unwrap();
+    grant.commit(4);
+    assert_eq!(receive(&mut consumer).unwrap(), b"kept");
+
+    let mut grant = producer.grant(4).unwrap().replaced(20).ok().unwrap();
+    assert_eq!((grant.len(), grant.as_ptr().addr() % 16), (20, 0));
+    grant.fill(2);
+    grant.commit(20);
+    assert_eq!(receive(&mut consumer).unwrap(), [2; 20]);
+    assert_eq!(receive(&mut consumer), None);
+}
+
+#[test]
 fn as_many_messages_as_were_asked_for_always_find_a_place() {
     for (count, len) in [(1, 0), (1, 1), (3, 16), (8, 64), (5, 100)] {
         let mut memory = region(ring_bytes_needed(count, len) + 64);

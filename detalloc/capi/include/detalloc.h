@@ -857,8 +857,8 @@ struct det_ring_t *det_ring_init(void *buffer,
                                  size_t size);
 
 /**
- * A place for a message of at most `size` bytes, aligned to 16. Nothing is taken until `det_ring_commit`; another grant
- * takes the place of this one.
+ * A place for a message of at most `size` bytes, aligned to 16. Nothing is taken until `det_ring_commit`. Another grant takes
+ * the place of this one, unless it is refused: then this one stays, with what was written to it.
  *
  * @param ring The ring.
  * @param size The bytes of the message.

@@ -90,8 +90,8 @@ pub unsafe extern "C" fn det_ring_init(buffer: *mut c_void, size: usize) -> *mut
     sealed::put(place, ends).cast()
 }
 
-/// A place for a message of at most `size` bytes, aligned to 16. Nothing is taken until `det_ring_commit`; another grant
-/// takes the place of this one.
+/// A place for a message of at most `size` bytes, aligned to 16. Nothing is taken until `det_ring_commit`. Another grant takes
+/// the place of this one, unless it is refused: then this one stays, with what was written to it.
 ///
 /// @param ring The ring.
 /// @param size The bytes of the message.
@@ -108,12 +108,17 @@ pub unsafe extern "C" fn det_ring_init(buffer: *mut c_void, size: usize) -> *mut
 pub unsafe extern "C" fn det_ring_grant(ring: *mut det_ring_t, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
     let Some(ends) = (unsafe { open(ring) }) else { return ptr::null_mut() };
-    // SAFETY: (C3) the producer's; and (C2) it does not move, so what it lends lasts until it is dropped here.
-    let (held, producer) = unsafe {
-        *ends.grant.get() = None;
-        (&mut *ends.grant.get(), &mut *ends.producer.get())
+    // SAFETY: (C3) the producer's.
+    let held = unsafe { &mut *ends.grant.get() };
+    let granted = match held.take() {
+        Some(open) => open.replaced(size).map_err(|(open, error)| {
+            *held = Some(open);
+            error
+        }),
+        // SAFETY: (C3), and (C2) it does not move, so what it lends lasts; nothing of it is lent now.
+        None => unsafe { &mut *ends.producer.get() }.grant(size),
     };
-    match producer.grant(size) {
+    match granted {
         Ok(grant) => (**held.insert(grant)).as_mut_ptr().cast(),
         Err(error) => {
             note_global(match error {
