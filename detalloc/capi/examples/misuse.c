@@ -14,21 +14,146 @@
 static uint8_t buffer[8192];
 static uint8_t other_buffer[8192];
 static uint8_t never_initialised[512];
-static det_allocator_t *hooked;
-static int hooks_run;
+static det_stats_t before, after;
 
-static void allocating_hook(void *block, size_t size, void *userdata) {
-    (void)block;
-    (void)size;
-    ++*(int *)userdata;
-    if (det_alloc(hooked, 16) != NULL || det_last_error(hooked) != DET_ERR_BUSY)
-        *(int *)userdata = -1000;
+/* What a refused call leaves as it was: all counts but those of refusals and cycles. Without a version if the metadata is not
+ * intact. */
+static void keep(det_allocator_t *alloc, det_stats_t *kept) {
+    size_t pool;
+    if (det_get_stats(alloc, kept) != DET_OK || !det_validate(alloc))
+        memset(kept, 0, sizeof *kept);
+    kept->refused = kept->total_cycles_alloc = kept->total_cycles_free = kept->wcet_alloc = kept->wcet_free = 0;
+    for (pool = 0; pool < DET_MAX_POOLS; ++pool)
+        kept->pool_stats[pool].refused = 0;
 }
 
-static void freeing_hook(void *block, void *userdata) {
-    ++*(int *)userdata;
-    if (det_free(hooked, block) != DET_ERR_BUSY)
-        *(int *)userdata = -1000;
+/* A call that is refused by this error, as its condition says, and leaves the heap as it was. */
+#define REFUSED(alloc, expected, condition)                                \
+    do {                                                                   \
+        keep(alloc, &before);                                              \
+        CHECK(condition);                                                  \
+        CHECK(det_last_error(alloc) == (expected));                        \
+        keep(alloc, &after);                                               \
+        CHECK(before.version == DET_STATS_VERSION);                        \
+        CHECK(memcmp(&before, &after, sizeof before) == 0);                \
+    } while (0)
+
+/* The same for what has no allocator to keep its error. */
+#define REFUSED_WITHOUT(expected, condition) CHECK((condition) && det_last_error(NULL) == (expected))
+/* A type that wants more than a block has by itself: 80 bytes have one that is aligned to 16. C99 has no word for it. */
+#if defined(__GNUC__)
+struct over_aligned {
+    uint8_t bytes[64];
+} __attribute__((aligned(64)));
+#else
+struct over_aligned {
+    _Alignas(64) uint8_t bytes[64];
+};
+#endif
+
+static void *never_called(size_t size) {
+    (void)size;
+    return NULL;
+}
+
+static void never_called_either(void *block) { (void)block; }
+
+static size_t kept_refusals(det_allocator_t *alloc) {
+    det_get_stats(alloc, &after);
+    return after.refused;
+}
+
+/* What is no allocator, arena or ring: NULL, or what a handle could be taken for. Every function refuses it, and nothing is
+ * written to it. */
+static int is_no_handle(void *handle, det_error_t expected) {
+    det_allocator_t *alloc = (det_allocator_t *)handle;
+    det_arena_t *arena = (det_arena_t *)handle;
+    det_ring_t *ring = (det_ring_t *)handle;
+    det_stats_t stats;
+    det_pool_stats_t pool_stats;
+    size_t length = 42;
+    REFUSED_WITHOUT(expected, det_alloc(alloc, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_alloc_aligned(alloc, 16, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_alloc_array(alloc, 2, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_alloc_array_aligned(alloc, 2, 16, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_calloc(alloc, 2, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_realloc(alloc, NULL, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_realloc(alloc, buffer, 16) == NULL);
+    REFUSED_WITHOUT(expected, det_free(alloc, buffer) == expected);
+    REFUSED_WITHOUT(expected, det_free(alloc, NULL) == expected);
+    REFUSED_WITHOUT(expected, det_remote_free(alloc, buffer) == expected);
+    REFUSED_WITHOUT(expected, det_alloc_usable_size(alloc, buffer) == 0);
+    REFUSED_WITHOUT(expected, det_adopt_remote_frees(alloc, 8) == 0);
+    REFUSED_WITHOUT(expected, !det_validate(alloc));
+    REFUSED_WITHOUT(expected, det_get_stats(alloc, &stats) == expected && det_get_stats(alloc, NULL) == expected);
+    REFUSED_WITHOUT(expected, det_get_pool_stats(alloc, 0, &pool_stats) == expected);
+    REFUSED_WITHOUT(expected, det_debug_print(alloc) == expected);
+    REFUSED_WITHOUT(expected, det_alloc_destroy(alloc) == expected);
+    det_prefetch(alloc, 16);
+    CHECK(handle == NULL || det_last_error(alloc) == DET_ERR_NOT_INITIALIZED);
+
+    REFUSED_WITHOUT(expected, det_arena_alloc(arena, 4, 4) == NULL);
+    REFUSED_WITHOUT(expected, det_arena_reset(arena) == expected && det_arena_destroy(arena) == expected);
+    REFUSED_WITHOUT(expected, det_arena_used(arena) == 0 && det_arena_peak(arena) == 0);
+
+    REFUSED_WITHOUT(expected, det_ring_grant(ring, 1) == NULL && det_ring_commit(ring, 1) == expected);
+    REFUSED_WITHOUT(expected, det_ring_read(ring, &length) == NULL && length == 42);
+    REFUSED_WITHOUT(expected, det_ring_read(ring, NULL) == NULL && det_ring_release(ring) == expected);
+    REFUSED_WITHOUT(expected, det_ring_destroy(ring) == expected);
+    return 0;
+}
+
+/* A configuration that lies in the buffer that it is for: what it says holds all the same. */
+static int is_read_before_it_is_overwritten(det_config_t cfg) {
+    size_t required = det_alloc_size(&cfg), offset;
+    CHECK(required > 0 && required <= sizeof buffer);
+    for (offset = 0; offset + sizeof cfg <= required; offset += 64) {
+        det_allocator_t *alloc;
+        /* Where a configuration may lie: at a multiple of the alignment that it has. */
+        uint8_t *place = buffer + (16 - (uintptr_t)buffer % 16) % 16 + offset;
+        memcpy(place, &cfg, sizeof cfg);
+        alloc = det_alloc_init(buffer, required, (const det_config_t *)(const void *)place);
+        CHECK(alloc != NULL && det_alloc(alloc, 16) != NULL);
+        CHECK(det_get_stats(alloc, &after) == DET_OK && after.alloc_count == 1);
+        CHECK(det_alloc_destroy(alloc) == DET_ERR_STILL_LIVE);
+    }
+    return 0;
+}
+
+/* Whether a size is one that an object can have, also where the configuration only just fits the address space. */
+static int fits_or_is_refused(det_config_t cfg) {
+    size_t low = 1, high = SIZE_MAX, blocks;
+    cfg.pool_count = 2;
+    cfg.pools[0].block_size = 16;
+    cfg.pools[1].block_size = (size_t)1 << 20;
+    /* As many as there can be, with the other pool for what is left. */
+    cfg.pools[0].block_count = 1;
+    while (high - low > 1) {
+        cfg.pools[1].block_count = low + (high - low) / 2;
+        *(det_alloc_size(&cfg) > 0 ? &low : &high) = cfg.pools[1].block_count;
+    }
+    cfg.pools[1].block_count = low;
+    low = 1;
+    high = SIZE_MAX;
+    while (high - low > 1) {
+        cfg.pools[0].block_count = low + (high - low) / 2;
+        *(det_alloc_size(&cfg) > 0 ? &low : &high) = cfg.pools[0].block_count;
+    }
+    for (blocks = low > 100 ? low - 100 : 1; blocks < low + 300; ++blocks) {
+        cfg.pools[0].block_count = blocks;
+        CHECK(det_alloc_size(&cfg) <= PTRDIFF_MAX);
+        cfg.thread_safe = !cfg.thread_safe;
+        CHECK(det_alloc_size(&cfg) <= PTRDIFF_MAX);
+        cfg.thread_safe = !cfg.thread_safe;
+    }
+    return 0;
+}
+
+static int is_at_most(det_use_case_t use_case, size_t bytes) {
+    det_config_t cfg = det_config_for_use_case(use_case);
+    size_t needed = det_alloc_size(&cfg);
+    CHECK(needed > bytes / 10 * 7 && needed <= bytes);
+    return 0;
 }
 
 int main(void) {
@@ -37,6 +162,10 @@ int main(void) {
     size_t shift;
     CHECK(required > 0 && required <= 4096);
     CHECK(det_set_internal_allocator(NULL, NULL) == DET_OK);
+    CHECK(det_set_internal_allocator(never_called, never_called_either) == DET_OK);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM, det_set_internal_allocator(never_called, NULL) == DET_ERR_INVALID_PARAM);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM,
+                    det_set_internal_allocator(NULL, never_called_either) == DET_ERR_INVALID_PARAM);
 
     CHECK(det_alloc_size(NULL) == 0 && det_last_error(NULL) == DET_ERR_NULL);
     CHECK(det_alloc_init(NULL, required, &cfg) == NULL && det_last_error(NULL) == DET_ERR_NULL);
@@ -56,6 +185,12 @@ int main(void) {
     bad = cfg;
     bad.pools[1].block_count = SIZE_MAX;
     CHECK(det_alloc_size(&bad) == 0 && det_last_error(NULL) == DET_ERR_INVALID_CONFIG);
+    bad = cfg;
+    bad.pools[8].block_size = 257;
+    bad.pools[9].block_size = 270;
+    REFUSED_WITHOUT(DET_ERR_INVALID_CONFIG, det_alloc_size(&bad) == 0); /* Both are rounded to 272. */
+    bad.pools[9].block_size = 273;
+    CHECK(det_alloc_size(&bad) > 0);
     bad = det_config_for_use_case(99);
     CHECK(bad.pool_count == 0 && det_last_error(NULL) == DET_ERR_INVALID_PARAM);
 
@@ -93,15 +228,32 @@ int main(void) {
     CHECK(det_suggest_config(sizes, 4, &bad) == DET_OK && bad.pool_count == 4);
     CHECK(det_suggest_config(sizes, 0, &bad) == DET_ERR_INVALID_PARAM && bad.pool_count == 4);
     CHECK(det_suggest_config(sizes, SIZE_MAX, &bad) == DET_ERR_INVALID_PARAM);
-    CHECK(det_suggest_config(NULL, 4, &bad) == DET_ERR_NULL);
+    CHECK(det_suggest_config(NULL, 4, &bad) == DET_ERR_NULL && det_suggest_config(sizes, 4, NULL) == DET_ERR_NULL);
+    sizes[3] = SIZE_MAX;
+    CHECK(det_suggest_config(sizes, 4, &bad) == DET_ERR_INVALID_PARAM && bad.pool_count == 4);
 
-    det_allocator_t *fake = (det_allocator_t *)(void *)never_initialised;
-    CHECK(det_alloc(fake, 16) == NULL && det_last_error(NULL) == DET_ERR_NOT_INITIALIZED);
-    CHECK(det_alloc(NULL, 16) == NULL && det_last_error(NULL) == DET_ERR_NULL);
-    CHECK(det_free(NULL, buffer) == DET_ERR_NULL && det_free(fake, buffer) == DET_ERR_NOT_INITIALIZED);
-    CHECK(det_alloc_destroy(NULL) == DET_ERR_NULL && det_alloc_destroy(fake) == DET_ERR_NOT_INITIALIZED);
-    CHECK(!det_validate(NULL) && !det_validate(fake));
-    CHECK(det_get_stats(NULL, NULL) == DET_ERR_NULL && det_debug_print(NULL) == DET_ERR_NULL);
+    /* What the header says of the use cases. */
+    CHECK(is_at_most(DET_USE_CASE_AUDIO, 2200000) == 0 && is_at_most(DET_USE_CASE_ROBOTICS, 60000) == 0);
+    CHECK(is_at_most(DET_USE_CASE_NETWORKING, 600000) == 0 && is_at_most(DET_USE_CASE_EMBEDDED, 5000) == 0);
+    CHECK(fits_or_is_refused(cfg) == 0);
+
+    /* Some targets have no exchanges, and say so of everything that needs them. */
+    det_config_t shared_cfg = cfg;
+    shared_cfg.thread_safe = true;
+    bool has_exchanges = det_alloc_size(&shared_cfg) > 0;
+    CHECK(has_exchanges || det_last_error(NULL) == DET_ERR_UNSUPPORTED);
+    CHECK(has_exchanges == (det_alloc_init(buffer, sizeof buffer, &shared_cfg) != NULL));
+    CHECK(has_exchanges || det_last_error(NULL) == DET_ERR_UNSUPPORTED);
+    memset(buffer, 0, sizeof buffer);
+
+    CHECK(is_no_handle(NULL, DET_ERR_NULL) == 0);
+    CHECK(is_no_handle(never_initialised, DET_ERR_NOT_INITIALIZED) == 0);
+    CHECK(is_no_handle(never_initialised + 1, DET_ERR_NOT_INITIALIZED) == 0);
+    for (shift = 0; shift < sizeof never_initialised; ++shift)
+        CHECK(never_initialised[shift] == 0);
+
+    CHECK(is_read_before_it_is_overwritten(cfg) == 0);
+    CHECK(!has_exchanges || is_read_before_it_is_overwritten(shared_cfg) == 0);
 
     /* The buffer may begin anywhere. */
     for (shift = 0; shift < 65; ++shift) {
@@ -110,23 +262,28 @@ int main(void) {
         uint8_t *block = (uint8_t *)det_alloc(alloc, 100);
         CHECK(block != NULL && (uintptr_t)block % 16 == 0);
         CHECK(det_alloc_usable_size(alloc, block) == 112 && det_alloc_usable_size(alloc, block + 1) == 0);
-        det_stats_t before, after;
-        CHECK(det_get_stats(alloc, &before) == DET_OK);
-        CHECK(det_free(alloc, block + 1) == DET_ERR_INTERIOR_POINTER);
-        CHECK(det_free(alloc, block + 16) == DET_ERR_INTERIOR_POINTER);
-        CHECK(det_free(alloc, &cfg) == DET_ERR_FOREIGN_POINTER);
-        CHECK(det_free(alloc, (void *)(uintptr_t)1) == DET_ERR_FOREIGN_POINTER);
-        CHECK(det_remote_free(alloc, block + 1) == DET_ERR_INTERIOR_POINTER);
-        CHECK(det_get_stats(alloc, &after) == DET_OK && after.free_count == before.free_count);
-        CHECK(memcmp(before.pool_stats, after.pool_stats, sizeof before.pool_stats) == 0);
-        CHECK(det_free(alloc, block) == DET_OK && det_free(alloc, block) == DET_ERR_DOUBLE_FREE);
-        CHECK(det_last_error(alloc) == DET_ERR_DOUBLE_FREE);
-        CHECK(det_remote_free(alloc, block) == DET_ERR_DOUBLE_FREE);
-        CHECK(det_realloc(alloc, block, 10) == NULL && det_last_error(alloc) == DET_ERR_DOUBLE_FREE);
+        det_error_t interior = DET_ERR_INTERIOR_POINTER, foreign = DET_ERR_FOREIGN_POINTER, twice = DET_ERR_DOUBLE_FREE;
+        det_error_t remote_interior = has_exchanges ? interior : DET_ERR_UNSUPPORTED;
+        det_error_t remote_twice = has_exchanges ? twice : DET_ERR_UNSUPPORTED;
+        REFUSED(alloc, interior, det_free(alloc, block + 1) == interior);
+        REFUSED(alloc, interior, det_free(alloc, block + 16) == interior);
+        REFUSED(alloc, interior, det_realloc(alloc, block + 16, 8) == NULL);
+        REFUSED(alloc, interior, det_realloc(alloc, block + 16, 0) == NULL);
+        REFUSED(alloc, interior, det_alloc_usable_size(alloc, block + 16) == 0);
+        REFUSED(alloc, remote_interior, det_remote_free(alloc, block + 1) == remote_interior);
+        REFUSED(alloc, foreign, det_free(alloc, &cfg) == foreign);
+        REFUSED(alloc, foreign, det_free(alloc, (void *)(uintptr_t)1) == foreign);
+        REFUSED(alloc, foreign, det_free(alloc, (void *)(uintptr_t)UINTPTR_MAX) == foreign);
+        REFUSED(alloc, foreign, det_free(alloc, alloc) == foreign);
+        CHECK(det_free(alloc, block) == DET_OK);
+        REFUSED(alloc, twice, det_free(alloc, block) == twice);
+        REFUSED(alloc, remote_twice, det_remote_free(alloc, block) == remote_twice);
+        REFUSED(alloc, twice, det_realloc(alloc, block, 10) == NULL);
+        REFUSED(alloc, twice, det_realloc(alloc, block, 0) == NULL);
+        REFUSED(alloc, twice, det_alloc_usable_size(alloc, block) == 0);
         CHECK(det_free(alloc, NULL) == DET_OK);
         CHECK(det_validate(alloc) && det_alloc_destroy(alloc) == DET_OK);
-        CHECK(det_alloc(alloc, 16) == NULL && det_last_error(NULL) == DET_ERR_NOT_INITIALIZED);
-        CHECK(det_alloc_destroy(alloc) == DET_ERR_NOT_INITIALIZED);
+        CHECK(shift > 16 || is_no_handle(alloc, DET_ERR_NOT_INITIALIZED) == 0);
     }
 
     det_allocator_t *alloc = det_alloc_init(buffer + 3, required, &cfg);
@@ -134,30 +291,60 @@ int main(void) {
     CHECK(alloc != NULL && other != NULL);
     CHECK(det_set_internal_allocator(NULL, NULL) == DET_ERR_BUSY);
     void *theirs = det_alloc(other, 16);
-    CHECK(det_free(alloc, theirs) == DET_ERR_FOREIGN_POINTER && det_free(other, theirs) == DET_OK);
-    CHECK(DET_NEW_ARRAY(alloc, int, SIZE_MAX / 2) == NULL && det_last_error(alloc) == DET_ERR_OVERFLOW);
-    CHECK(det_calloc(alloc, SIZE_MAX, 16) == NULL && det_last_error(alloc) == DET_ERR_OVERFLOW);
-    CHECK(det_alloc(alloc, SIZE_MAX) == NULL && det_last_error(alloc) == DET_ERR_UNSUPPORTED_SIZE);
-    CHECK(det_alloc(alloc, 513) == NULL && det_last_error(alloc) == DET_ERR_UNSUPPORTED_SIZE);
-    CHECK(det_alloc_aligned(alloc, 8, 3) == NULL && det_last_error(alloc) == DET_ERR_INVALID_PARAM);
-    CHECK(det_alloc_aligned(alloc, 8, 0) == NULL && det_alloc_aligned(alloc, 8, 8192) == NULL);
+    REFUSED(alloc, DET_ERR_FOREIGN_POINTER, det_free(alloc, theirs) == DET_ERR_FOREIGN_POINTER);
+    REFUSED(alloc, DET_ERR_FOREIGN_POINTER, det_alloc_usable_size(alloc, theirs) == 0);
+    CHECK(det_free(other, theirs) == DET_OK);
+    REFUSED(alloc, DET_ERR_NULL, det_alloc_usable_size(alloc, NULL) == 0);
+    size_t counted = kept_refusals(alloc);
+    REFUSED(alloc, DET_ERR_OVERFLOW, DET_NEW_ARRAY(alloc, int, SIZE_MAX / 2) == NULL);
+    REFUSED(alloc, DET_ERR_OVERFLOW, det_alloc_array(alloc, SIZE_MAX, 2) == NULL);
+    REFUSED(alloc, DET_ERR_OVERFLOW, det_calloc(alloc, SIZE_MAX, 16) == NULL);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_alloc(alloc, SIZE_MAX) == NULL);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_realloc(alloc, NULL, SIZE_MAX) == NULL);
+    REFUSED(alloc, DET_ERR_INVALID_PARAM, det_alloc_aligned(alloc, 8, 3) == NULL);
+    REFUSED(alloc, DET_ERR_INVALID_PARAM, det_alloc_aligned(alloc, 8, 0) == NULL);
+    REFUSED(alloc, DET_ERR_INVALID_PARAM, det_alloc_array_aligned(alloc, 1, 8, SIZE_MAX) == NULL);
+    /* None of these has reached the pools, and both of these have. */
+    CHECK(kept_refusals(alloc) == counted);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_alloc(alloc, 513) == NULL);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_alloc_aligned(alloc, 8, 8192) == NULL);
+    CHECK(kept_refusals(alloc) == counted + 2);
     uint8_t *aligned = (uint8_t *)det_alloc_aligned(alloc, 8, 64);
     CHECK(aligned != NULL && (uintptr_t)aligned % 64 == 0 && det_free(alloc, aligned) == DET_OK);
 
     uint8_t *large = (uint8_t *)det_calloc(alloc, 512, 1);
     CHECK(large != NULL && large[0] == 0 && large[511] == 0);
-    CHECK(det_alloc(alloc, 512) == NULL && det_last_error(alloc) == DET_ERR_OUT_OF_MEMORY);
-    CHECK(det_realloc(alloc, large, 100) == large && det_realloc(alloc, large, 513) == NULL);
-    CHECK(det_remote_free(alloc, large) == DET_OK && det_remote_free(alloc, large) == DET_ERR_DOUBLE_FREE);
-    CHECK(det_adopt_remote_frees(alloc, 8) == 1);
+    REFUSED(alloc, DET_ERR_OUT_OF_MEMORY, det_alloc(alloc, 512) == NULL);
+    CHECK(kept_refusals(alloc) == counted + 3);
+    CHECK(det_realloc(alloc, large, 100) == large);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_realloc(alloc, large, 513) == NULL);
+    REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_realloc(alloc, large, SIZE_MAX) == NULL);
+    if (has_exchanges) {
+        CHECK(det_remote_free(alloc, NULL) == DET_OK && det_remote_free(alloc, large) == DET_OK);
+        REFUSED(alloc, DET_ERR_DOUBLE_FREE, det_remote_free(alloc, large) == DET_ERR_DOUBLE_FREE);
+        CHECK(det_get_stats(alloc, &after) == DET_OK && after.pool_stats[9].used == 1);
+        CHECK(det_adopt_remote_frees(alloc, 8) == 1);
+        CHECK(det_get_stats(alloc, &after) == DET_OK && after.pool_stats[9].used == 0);
+    } else {
+        REFUSED(alloc, DET_ERR_UNSUPPORTED, det_remote_free(alloc, NULL) == DET_ERR_UNSUPPORTED);
+        REFUSED(alloc, DET_ERR_UNSUPPORTED, det_remote_free(alloc, large) == DET_ERR_UNSUPPORTED);
+        CHECK(det_adopt_remote_frees(alloc, 8) == 0 && det_free(alloc, large) == DET_OK);
+    }
+    CHECK(det_adopt_remote_frees(alloc, 8) == 0);
     uint8_t *grown = (uint8_t *)det_realloc(alloc, NULL, 16);
     grown[15] = 42;
     grown = (uint8_t *)det_realloc(alloc, grown, 300);
     CHECK(grown != NULL && grown[15] == 42 && det_realloc(alloc, grown, 0) == NULL);
+    REFUSED(alloc, DET_ERR_DOUBLE_FREE, det_free(alloc, grown) == DET_ERR_DOUBLE_FREE);
     int *value = DET_NEW(alloc, int);
     CHECK(value != NULL);
     DET_FREE(alloc, value);
     CHECK(value == NULL);
+    /* What a block is aligned to follows from its type. */
+    struct over_aligned *vector = DET_NEW(alloc, struct over_aligned);
+    CHECK(vector != NULL && (uintptr_t)vector % 64 == 0 && det_free(alloc, vector) == DET_OK);
+    vector = DET_NEW_ARRAY(alloc, struct over_aligned, 2);
+    CHECK(vector != NULL && (uintptr_t)vector % 64 == 0 && det_free(alloc, vector) == DET_OK);
     det_prefetch(alloc, 256);
     det_prefetch(alloc, SIZE_MAX);
 
@@ -172,15 +359,22 @@ int main(void) {
     CHECK(det_get_pool_stats(alloc, 10, &pool_stats) == DET_ERR_INVALID_PARAM);
     CHECK(det_get_pool_stats(alloc, 0, NULL) == DET_ERR_NULL && det_get_pool_stats(NULL, 0, &pool_stats) == DET_ERR_NULL);
 
-    hooked = alloc;
-    det_set_alloc_hook(allocating_hook, &hooks_run);
-    det_set_free_hook(freeing_hook, &hooks_run);
-    void *heard = det_alloc(alloc, 16);
-    CHECK(heard != NULL && hooks_run == 1 && det_free(alloc, heard) == DET_OK && hooks_run == 2);
-    det_set_alloc_hook(NULL, NULL);
-    det_set_free_hook(NULL, NULL);
+    /* A copy of an allocator is none. */
+    size_t handle = (size_t)((uint8_t *)alloc - buffer);
+    static uint8_t copy[sizeof buffer];
+    memcpy(copy, buffer, sizeof buffer);
+    CHECK(is_no_handle(copy + handle, DET_ERR_NOT_INITIALIZED) == 0);
+    CHECK(memcmp(copy, buffer, handle) == 0 && det_validate(alloc));
 
     CHECK(det_alloc(alloc, 32) != NULL && det_alloc_destroy(alloc) == DET_ERR_STILL_LIVE);
+    CHECK(det_alloc_destroy(alloc) == DET_ERR_NOT_INITIALIZED);
+
+    /* Nobody looks back without being asked to. */
+    det_config_t careless = cfg;
+    careless.enable_validation = false;
+    alloc = det_alloc_init(buffer, sizeof buffer, &careless);
+    CHECK(alloc != NULL && det_alloc(alloc, 32) != NULL && det_validate(alloc));
+    CHECK(det_alloc_destroy(alloc) == DET_OK && det_alloc_destroy(alloc) == DET_ERR_NOT_INITIALIZED);
 
     /* Overwritten metadata. */
     size_t byte;
@@ -190,22 +384,37 @@ int main(void) {
     CHECK(det_alloc_destroy(other) == DET_ERR_CORRUPTED);
 
     /* Any thread may use this one. */
-    cfg.thread_safe = true;
-    required = det_alloc_size(&cfg);
-    CHECK(required <= sizeof buffer);
-    alloc = det_alloc_init(buffer + 5, required, &cfg);
-    CHECK(alloc != NULL);
-    void *shared = det_alloc(alloc, 33);
-    CHECK(shared != NULL && det_free(alloc, (char *)shared + 1) == DET_ERR_INTERIOR_POINTER);
-    CHECK(det_remote_free(alloc, shared) == DET_OK && det_free(alloc, shared) == DET_ERR_DOUBLE_FREE);
-    CHECK(det_validate(alloc) && det_alloc_destroy(alloc) == DET_OK);
+    if (has_exchanges) {
+        required = det_alloc_size(&shared_cfg);
+        CHECK(required <= sizeof buffer);
+        REFUSED_WITHOUT(DET_ERR_BUFFER_TOO_SMALL, det_alloc_init(buffer, required / 2, &shared_cfg) == NULL);
+        alloc = det_alloc_init(buffer + 5, required, &shared_cfg);
+        CHECK(alloc != NULL);
+        uint8_t *shared = (uint8_t *)det_alloc(alloc, 33);
+        CHECK(shared != NULL);
+        REFUSED(alloc, DET_ERR_INTERIOR_POINTER, det_free(alloc, shared + 1) == DET_ERR_INTERIOR_POINTER);
+        REFUSED(alloc, DET_ERR_INTERIOR_POINTER, det_remote_free(alloc, shared + 1) == DET_ERR_INTERIOR_POINTER);
+        REFUSED(alloc, DET_ERR_FOREIGN_POINTER, det_free(alloc, &cfg) == DET_ERR_FOREIGN_POINTER);
+        REFUSED(alloc, DET_ERR_UNSUPPORTED_SIZE, det_alloc(alloc, 513) == NULL);
+        REFUSED(alloc, DET_ERR_OVERFLOW, det_calloc(alloc, SIZE_MAX, 16) == NULL);
+        CHECK(det_remote_free(alloc, shared) == DET_OK && det_adopt_remote_frees(alloc, 8) == 0);
+        REFUSED(alloc, DET_ERR_DOUBLE_FREE, det_free(alloc, shared) == DET_ERR_DOUBLE_FREE);
+        REFUSED(alloc, DET_ERR_DOUBLE_FREE, det_realloc(alloc, shared, 8) == NULL);
+        CHECK(det_validate(alloc) && det_alloc_destroy(alloc) == DET_OK);
+    }
 
     det_arena_t *arena = det_arena_init(buffer + 1, 1024);
-    CHECK(arena != NULL && det_arena_init(NULL, 5) == NULL && det_arena_init(buffer, 1) == NULL);
+    CHECK(arena != NULL);
+    REFUSED_WITHOUT(DET_ERR_NULL, det_arena_init(NULL, 5) == NULL);
+    REFUSED_WITHOUT(DET_ERR_BUFFER_TOO_SMALL, det_arena_init(other_buffer, 1) == NULL);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM, det_arena_init(other_buffer, SIZE_MAX) == NULL);
     float *samples = (float *)det_arena_alloc(arena, 64 * sizeof(float), 64);
     CHECK(samples != NULL && (uintptr_t)samples % 64 == 0 && det_arena_used(arena) >= 256);
-    CHECK(det_arena_alloc(arena, 4096, 1) == NULL && det_last_error(NULL) == DET_ERR_FULL);
-    CHECK(det_arena_alloc(arena, 4, 3) == NULL && det_last_error(NULL) == DET_ERR_INVALID_PARAM);
+    size_t arena_used = det_arena_used(arena);
+    REFUSED_WITHOUT(DET_ERR_FULL, det_arena_alloc(arena, 4096, 1) == NULL);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM, det_arena_alloc(arena, 4, 3) == NULL);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM, det_arena_alloc(arena, SIZE_MAX, 1) == NULL);
+    CHECK(det_arena_used(arena) == arena_used);
     CHECK(det_arena_reset(arena) == DET_OK && det_arena_used(arena) == 0 && det_arena_peak(arena) >= 256);
     CHECK(det_free((det_allocator_t *)(void *)arena, samples) == DET_ERR_NOT_INITIALIZED);
     CHECK(det_arena_destroy(arena) == DET_OK && det_arena_reset(arena) == DET_ERR_NOT_INITIALIZED);
@@ -214,6 +423,9 @@ int main(void) {
     CHECK(ring_bytes > 0 && ring_bytes <= sizeof buffer && det_ring_size(SIZE_MAX, 2) == 0);
     det_ring_t *ring = det_ring_init(buffer + 7, ring_bytes);
     CHECK(ring != NULL && det_ring_read(ring, &length) == NULL);
+    REFUSED_WITHOUT(DET_ERR_NULL, det_ring_init(NULL, ring_bytes) == NULL);
+    REFUSED_WITHOUT(DET_ERR_BUFFER_TOO_SMALL, det_ring_init(other_buffer, 64) == NULL);
+    REFUSED_WITHOUT(DET_ERR_INVALID_PARAM, det_ring_init(other_buffer, SIZE_MAX) == NULL);
     CHECK(det_ring_commit(ring, 1) == DET_ERR_INVALID_PARAM && det_ring_release(ring) == DET_ERR_INVALID_PARAM);
     uint8_t *message = (uint8_t *)det_ring_grant(ring, 64);
     CHECK(message != NULL && (uintptr_t)message % 16 == 0);
@@ -222,10 +434,29 @@ int main(void) {
     const uint8_t *received = (const uint8_t *)det_ring_read(ring, &length);
     CHECK(received != NULL && length == 5 && received[0] == 7 && det_ring_read(ring, NULL) == received);
     CHECK(det_ring_release(ring) == DET_OK && det_ring_read(ring, &length) == NULL);
-    CHECK(det_ring_grant(ring, SIZE_MAX) == NULL && det_last_error(NULL) == DET_ERR_UNSUPPORTED_SIZE);
-    CHECK(det_ring_destroy(ring) == DET_OK && det_ring_grant(ring, 1) == NULL);
 
-    CHECK(det_get_cycles() <= det_get_cycles());
+    /* A grant that is refused leaves the one before it as it was, and one that is not takes its place. */
+    size_t sent = 0;
+    do {
+        message = (uint8_t *)det_ring_grant(ring, 16);
+        CHECK(message != NULL || det_last_error(NULL) == DET_ERR_FULL);
+        if (message != NULL)
+            memset(message, (int)sent, 16);
+        REFUSED_WITHOUT(DET_ERR_UNSUPPORTED_SIZE, det_ring_grant(ring, SIZE_MAX) == NULL);
+    } while (message != NULL && det_ring_commit(ring, 16) == DET_OK && ++sent < 1000);
+    CHECK(message == NULL && sent >= 8 && det_ring_commit(ring, 1) == DET_ERR_INVALID_PARAM);
+    for (shift = 0; shift < sent; ++shift) {
+        received = (const uint8_t *)det_ring_read(ring, &length);
+        CHECK(received != NULL && length == 16 && received[0] == shift && received[15] == shift);
+        CHECK(det_ring_release(ring) == DET_OK);
+    }
+    message = (uint8_t *)det_ring_grant(ring, 16);
+    CHECK(message != NULL);
+    message[0] = 1;
+    CHECK(det_ring_grant(ring, 8) == (void *)message && det_ring_commit(ring, 9999) == DET_OK);
+    CHECK(det_ring_read(ring, &length) == (const void *)message && length == 8);
+    CHECK(det_ring_destroy(ring) == DET_OK && is_no_handle(ring, DET_ERR_NOT_INITIALIZED) == 0);
+
     CHECK(det_error_string(-1) != NULL && det_error_string(9999) != NULL && det_version_string()[0] != 0);
     puts("all refused");
     return 0;

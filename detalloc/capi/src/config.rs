@@ -43,7 +43,7 @@ pub struct det_pool_config_t {
 pub struct det_config_t {
     /// How many of the pools below count.
     pub pool_count: usize,
-    /// The pools; block sizes rise.
+    /// The pools; block sizes rise, also once they are rounded.
     pub pools: [det_pool_config_t; DET_MAX_POOLS],
     /// Count operations and measure their worst cycles; takes two readings of the cycle counter an operation.
     pub enable_stats: Flag,
@@ -205,8 +205,8 @@ const BLOCKS_EACH: usize = 16;
 /// @param config Where the configuration is written.
 /// @return DET_OK or the error.
 ///
-/// Errors: `DET_ERR_NULL` for a null pointer; `DET_ERR_INVALID_PARAM` without sizes, or where one exceeds every class.
-/// The configuration is as it was then.
+/// Errors: `DET_ERR_NULL` for a null pointer; `DET_ERR_INVALID_PARAM` without sizes, where one exceeds every class, or where
+/// they are so many that no configuration has that many blocks or bytes. The configuration is as it was then.
 ///
 /// Time: linear in the number of sizes; not for real-time paths. Threads: any.
 ///

@@ -7,7 +7,8 @@ use core::{
 };
 use detalloc::{AllocError, FreeError};
 
-/// What went wrong. Nothing has changed then.
+/// What went wrong. Nothing has changed then, except that `det_alloc_destroy` has ended an allocator of which it says
+/// `DET_ERR_STILL_LIVE` or `DET_ERR_CORRUPTED`.
 #[repr(i32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum det_error_t {
@@ -21,7 +22,8 @@ pub enum det_error_t {
     DET_ERR_NOT_INITIALIZED = 3,
     /// The buffer is too small: `det_alloc_size` says how large it has to be.
     DET_ERR_BUFFER_TOO_SMALL = 4,
-    /// The configuration cannot be: no pools, too many, no blocks, sizes that do not rise.
+    /// The configuration cannot be: no pools, too many, no blocks or too many, sizes that do not rise once they are
+    /// rounded.
     DET_ERR_INVALID_CONFIG = 5,
     /// No block of this class is free, and none could be borrowed.
     DET_ERR_OUT_OF_MEMORY = 6,
@@ -35,9 +37,10 @@ pub enum det_error_t {
     DET_ERR_INTERIOR_POINTER = 10,
     /// The block is free already.
     DET_ERR_DOUBLE_FREE = 11,
-    /// The call came out of a hook of the same allocator.
+    /// A hook of the same allocator runs; or `det_set_internal_allocator` comes too late.
     DET_ERR_BUSY = 12,
-    /// The metadata was overwritten.
+    /// The metadata was overwritten. From a `thread_safe` allocator also what a thread gets that lost 64 passes over a pool
+    /// to others; it may try again.
     DET_ERR_CORRUPTED = 13,
     /// Blocks were still live when the allocator was destroyed. It is gone all the same.
     DET_ERR_STILL_LIVE = 14,
@@ -158,11 +161,11 @@ pub extern "C" fn det_version_string() -> *const c_char {
     VERSION.as_ptr().cast()
 }
 
-/// The last error of an allocator; for NULL, or what is no allocator, the last one of a call that had none, such as a refused
-/// `det_alloc_init`. A call that succeeds leaves it as it is.
+/// The last error of an allocator; for NULL, the last one of a call that had none, such as a refused `det_alloc_init`. A call
+/// that succeeds leaves either as it is.
 ///
 /// @param alloc The allocator, or NULL.
-/// @return The error.
+/// @return The error; `DET_ERR_NOT_INITIALIZED` for what is no allocator, which is the last one for NULL from then on.
 ///
 /// Time: constant. Threads: any; the error may then be another thread's.
 ///

@@ -13,8 +13,9 @@
 //!
 //! Invariants that the unsafe code leans on:
 //!
-//! - **(C1)** A pointer from C that is not null is aligned, leads to what its parameter's type says, or to readable memory of
-//!   that size, and stays valid for the call. Every function's documentation says so.
+//! - **(C1)** A pointer from C that is not null is aligned, leads to what its parameter's type says, or to memory of the size
+//!   that is said beside it, and stays valid for the call. Of a handle it is enough that a word can be read there, and of a
+//!   block nothing is asked. The header says so at its beginning.
 //! - **(C2)** Something with a right seal was written by its `init` function, into a buffer that its caller has
 //!   lent until `destroy`; nothing moves it.
 //! - **(C3)** The cells of an allocator that is not `thread_safe`, of an arena and of each end of a ring are touched by one

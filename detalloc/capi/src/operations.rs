@@ -160,7 +160,7 @@ fn layout(size: usize, align: usize) -> Result<Layout, det_error_t> {
 ///
 /// Errors: NULL, and as `det_last_error`: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`, `DET_ERR_OUT_OF_MEMORY` if and only if
 /// the class, and with `borrow_larger` every larger one, has no free block; `DET_ERR_UNSUPPORTED_SIZE` if and only
-/// if no pool has blocks that large; `DET_ERR_BUSY` out of a hook; `DET_ERR_CORRUPTED`.
+/// if no pool has blocks that large; `DET_ERR_BUSY` out of a hook, unless `thread_safe`; `DET_ERR_CORRUPTED`.
 ///
 /// Time: constant; with `thread_safe`, lock-free. Threads: one at a time; any with `thread_safe`.
 ///
@@ -184,7 +184,8 @@ pub unsafe extern "C" fn det_alloc(alloc: *mut det_allocator_t, size: usize) -> 
 /// @param align The alignment in bytes.
 /// @return The block, or NULL.
 ///
-/// Errors: as `det_alloc`; `DET_ERR_INVALID_PARAM` if and only if the alignment is no power of two.
+/// Errors: as `det_alloc`, where blocks have to be aligned enough as well; `DET_ERR_INVALID_PARAM` if and only if the
+/// alignment is no power of two.
 ///
 /// Time, threads: as `det_alloc`.
 ///
@@ -276,8 +277,10 @@ pub unsafe extern "C" fn det_calloc(alloc: *mut det_allocator_t, count: usize, s
     alloc.give(block)
 }
 
-/// Changes the size of a block: in place where it has room, and otherwise by moving its contents. A null block is allocated;
-/// a size of 0 frees it and gives NULL. A moved block keeps the alignment of 16 and no more.
+/// Changes the size of a block: in place where it has room, and otherwise by moving its contents. A null block is allocated.
+/// A size of 0 frees the block and gives NULL, also where that is refused: then `det_last_error` says so, and otherwise it
+/// says what it said before, so `det_free` is what tells one from the other. A moved block keeps the alignment of 16 and no
+/// more.
 ///
 /// @param alloc The allocator.
 /// @param block A live block, or NULL.
@@ -345,7 +348,7 @@ unsafe fn resize(alloc: &Allocator, block: NonNull<u8>, size: usize) -> Result<N
 ///
 /// Errors, with nothing changed: `DET_ERR_NULL` and `DET_ERR_NOT_INITIALIZED` for the allocator;
 /// `DET_ERR_FOREIGN_POINTER`, `DET_ERR_INTERIOR_POINTER` and `DET_ERR_DOUBLE_FREE` if and only if `block` is not the
-/// start of a live block of it; `DET_ERR_BUSY` out of a hook.
+/// start of a live block of it; `DET_ERR_BUSY` out of a hook, unless `thread_safe`.
 ///
 /// Time: constant. Threads: as `det_alloc`; others by `det_remote_free`.
 ///

@@ -7,15 +7,17 @@ use crate::{
 };
 use core::ffi::c_void;
 
-/// Gives a block back from any thread, beside the one that allocates. The owner has it again once it adopts it, which it does by
-/// itself when a class runs dry. No hook hears of it.
+/// Gives a block back from any thread, beside the one that allocates. The owner has it again once it adopts it, which it
+/// does by itself when a class runs dry. No hook hears of it, and hooks may do it too.
 ///
 /// @param alloc The allocator.
 /// @param block The block, or NULL.
 /// @return DET_OK or the error.
 ///
-/// Errors: as `det_free`; only a second free at the very moment at which the owner takes over the first one can go
-/// unseen. `DET_ERR_UNSUPPORTED` on targets without atomic exchanges.
+/// Errors, with nothing changed: `DET_ERR_NULL` and `DET_ERR_NOT_INITIALIZED` for the allocator;
+/// `DET_ERR_FOREIGN_POINTER`, `DET_ERR_INTERIOR_POINTER` and `DET_ERR_DOUBLE_FREE` if and only if `block` is not the
+/// start of a live block of it, where only a second free at the very moment at which the owner takes over the first one can
+/// go unseen; `DET_ERR_UNSUPPORTED`, whatever the block is, on targets without atomic exchanges.
 ///
 /// Time: constant, wait-free on x86-64 and on AArch64 with LSE. Threads: any.
 ///
@@ -44,14 +46,15 @@ pub unsafe extern "C" fn det_remote_free(alloc: *mut det_allocator_t, block: *mu
     }
 }
 
-/// Takes over blocks that other threads have freed, of at most `groups` groups of 64 to 4096 blocks: how many blocks. At a
-/// quiet moment it keeps an allocation from having to.
+/// Takes over blocks that other threads have freed, of at most `groups` groups: how many blocks. At a quiet moment this keeps
+/// an allocation from having to. With W bits in a word a group is W blocks; in pools of more than W^2 blocks it is W^2, and
+/// in pools of more than W^3 it is W^3.
 ///
 /// @param alloc The allocator.
 /// @param groups The most groups of blocks to take over.
 /// @return How many blocks came home.
 ///
-/// Errors: 0, as for no blocks.
+/// Errors: 0, as for no blocks; a `thread_safe` allocator has none to take over.
 ///
 /// Time: linear in `groups`. Threads: as `det_alloc`.
 ///

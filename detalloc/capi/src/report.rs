@@ -18,7 +18,9 @@ impl Allocator {
     }
 }
 
-/// Whether every invariant of the metadata holds. `false` also for what is no allocator, and out of a hook.
+/// Whether every invariant of the metadata holds. `false` also for what is no allocator, and out of a hook of an allocator that
+/// is not `thread_safe`. The handle itself, less than 512 bytes at the start of the buffer, has no check but the one by
+/// which every function knows it, in its first word: what overwrites the rest of it can lead anywhere.
 ///
 /// @param alloc The allocator.
 /// @return Whether it is intact.
@@ -44,7 +46,7 @@ pub unsafe extern "C" fn det_validate(alloc: *const det_allocator_t) -> bool {
 }
 
 /// Prints three lines to the standard output: how many pools there are, how much of them was in use at most, and how many
-/// cycles operations took at worst.
+/// cycles operations took at worst, or ticks where `det_get_cycles` counts those.
 ///
 /// @param alloc The allocator.
 /// @return DET_OK or the error.

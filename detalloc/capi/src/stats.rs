@@ -20,15 +20,15 @@ pub struct det_pool_stats_t {
     pub block_size: usize,
     /// Number of blocks.
     pub block_count: usize,
-    /// Live blocks.
+    /// Live blocks, those included that serve a smaller class or were freed by other threads and not yet adopted.
     pub used: usize,
     /// The most blocks ever live.
     pub peak: usize,
-    /// Requests of this class that were refused.
+    /// Requests of this class that were refused. Stops counting at 2^32 - 1, or goes round with `thread_safe`.
     pub refused: usize,
-    /// Requests of this class that a larger one served.
+    /// Requests of this class that a larger one served, modulo 2^32 or the size of a word.
     pub borrowed: usize,
-    /// Blocks that other threads freed and the owner has adopted.
+    /// Blocks that other threads freed and the owner has adopted; 0 with `thread_safe`.
     pub freed_remotely: usize,
 }
 
@@ -46,11 +46,12 @@ impl det_pool_stats_t {
     }
 }
 
-/// Counts of an allocator. The layout of a version never changes.
+/// Counts of an allocator. This layout never changes: what a later version counts besides gets a structure and a function
+/// of its own.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct det_stats_t {
-    /// `DET_STATS_VERSION` of the library.
+    /// `DET_STATS_VERSION` of the library, which is that of this structure.
     pub version: u32,
     /// How many bytes the library has written, this structure's size.
     pub struct_size: u32,
@@ -58,13 +59,15 @@ pub struct det_stats_t {
     pub total_memory: usize,
     /// All live blocks together, in bytes.
     pub used_memory: usize,
-    /// The high water of all pools together, in bytes.
+    /// The high water of each pool, all together, in bytes: the most that was ever live at once can be less.
     pub peak_memory: usize,
-    /// Requests that were refused, whatever the reason.
+    /// Requests that the pools refused: those for which no block was free, or of a size and alignment that no pool has. What
+    /// is refused before it reaches them is not counted: counts that overflow, sizes that no object has, alignments that are
+    /// no power of two.
     pub refused: usize,
     /// Allocations that were served, with `enable_stats`; as the four below modulo the size of a word.
     pub alloc_count: usize,
-    /// Blocks that were taken back, remote frees not included.
+    /// Blocks that were taken back by `det_free` and `det_realloc`; remote frees are not included.
     pub free_count: usize,
     /// Cycles of all allocations together, refused ones included.
     pub total_cycles_alloc: usize,
@@ -167,8 +170,8 @@ impl crate::allocator::Allocator {
 ///
 /// Errors: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`; nothing is written then.
 ///
-/// Time: linear in the number of blocks, 64 at a time. Threads: any; each count is true, but beside working threads they are not
-/// of one instant.
+/// Time: linear in the number of blocks, a word of bits at a time; with `thread_safe`, in the number of pools. Threads: any;
+/// each count is true, but beside working threads they are not of one instant.
 ///
 /// # Safety
 /// (C1)
@@ -208,8 +211,8 @@ pub unsafe extern "C" fn det_get_stats(
     DET_OK
 }
 
-/// Writes the counts of one pool, the smallest blocks' being number 0. Takes less stack than `det_get_stats`, which small tasks have
-/// little of.
+/// Writes the counts of one pool, the smallest blocks' being number 0. Takes less stack than `det_get_stats`, of which small
+/// tasks have little.
 ///
 /// @param alloc The allocator.
 /// @param pool The pool's number.
@@ -218,7 +221,7 @@ pub unsafe extern "C" fn det_get_stats(
 ///
 /// Errors: `DET_ERR_NULL`, `DET_ERR_NOT_INITIALIZED`; `DET_ERR_INVALID_PARAM` if there is no such pool. Nothing is written then.
 ///
-/// Time: linear in the number of its blocks, 64 at a time. Threads: any.
+/// Time: linear in the number of its blocks, a word of bits at a time. Threads: any.
 ///
 /// # Safety
 /// (C1)
