@@ -286,13 +286,33 @@ impl<'r> Region<'r> {
         unsafe { self.at(usize::from(self.header().page_table.add(page).read()) * LINE_BYTES) }
     }
 
+    /// What has this number where some of them lie in a row, from this distance on.
+    ///
+    /// The number comes first: so the compiler still knows that what is found is not null, and nobody asks again.
+    ///
+    /// # Safety
+    /// More of them than the number lie there (I1), and may be shared.
+    #[inline]
+    unsafe fn nth<T>(self, row: u32, number: usize) -> &'r T {
+        // SAFETY: the caller's promise; neither the way there nor the place is outside of the region.
+        unsafe { self.header.cast::<T>().add(number).byte_add(row as usize).as_ref() }
+    }
+
     /// Pool number `number`, if there is one.
     #[inline]
     pub(crate) fn pool(self, number: usize) -> Option<&'r Pool> {
-        let header = self.header();
-        // SAFETY: (I1) `build` wrote this many.
-        (number < header.pool_count)
-            .then(|| unsafe { self.at(header.pools as usize + number * size_of::<Pool>()) })
+        // SAFETY: just compared.
+        (number < self.header().pool_count).then(|| unsafe { self.existing_pool(number) })
+    }
+
+    /// Pool number `number`.
+    ///
+    /// # Safety
+    /// There is one.
+    #[inline]
+    pub(crate) unsafe fn existing_pool(self, number: usize) -> &'r Pool {
+        // SAFETY: (I1) the caller's promise; `build` wrote it.
+        unsafe { self.nth(self.header().pools, number) }
     }
 
     /// The parts of pool number `number`, if there is one.
@@ -300,7 +320,7 @@ impl<'r> Region<'r> {
     pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
         let pool = self.pool(number)?;
         // SAFETY: (I1) `build` wrote as many as pools.
-        let ledger = unsafe { self.at(self.header().ledgers as usize + number * size_of::<Ledger>()) };
+        let ledger = unsafe { self.nth(self.header().ledgers, number) };
         Some(Parts { pool, ledger })
     }
 
