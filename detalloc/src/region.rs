@@ -412,7 +412,7 @@ impl Header {
     /// `align_mask < MAX_ALIGN_BYTES`.
     #[inline]
     pub(crate) unsafe fn aligned_pools_within_page(&self, align_mask: usize) -> usize {
-        let power = (align_mask | (GRANULE_BYTES - 1)).trailing_ones() - GRANULE_BYTES.trailing_zeros();
+        let power = (align_mask / GRANULE_BYTES).trailing_ones();
         // SAFETY: the caller's promise, for which there are that many masks.
         unsafe { *self.aligned.get_unchecked(power as usize) }
     }
