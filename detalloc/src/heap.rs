@@ -9,7 +9,7 @@ use crate::{
     error::{AllocError, FreeError, InitError, StillLive},
     parts::Parts,
     policy::{Checked, Policy, Unchecked},
-    pool::Pool,
+    pool::{COMPARES_WITH_MEMORY, Pool},
     region::Region,
     stats::{Meter, Room},
     sync::Ordering::Relaxed,
@@ -313,7 +313,11 @@ unsafe impl<P: Policy> Allocate for Heap<'_, P> {
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "what is cut off are ones, so that it stays large")]
 fn is_aligned_enough(pool: &Pool, align_mask: usize) -> bool {
-    align_mask as u16 <= pool.align_mask
+    if COMPARES_WITH_MEMORY {
+        align_mask as u16 <= pool.align_mask
+    } else {
+        align_mask <= usize::from(pool.align_mask)
+    }
 }
 
 /// Asks the processor to fetch the line at an address that need not be valid.
