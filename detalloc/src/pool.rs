@@ -24,6 +24,7 @@ use crate::{
 };
 use core::{
     cell::Cell,
+    hint,
     ptr::NonNull,
     sync::atomic::{AtomicI32, AtomicU32},
 };
@@ -142,6 +143,9 @@ impl Pool {
     #[inline]
     pub(crate) unsafe fn put<P: Policy>(&self, index: usize, available: &Cell<usize>) -> bool {
         let number = index / WORD_BITS;
+        // A processor whose shifts do not wrap would cut it off.
+        // SAFETY: (I2) `limit` is at most `SHORT_BLOCKS`, which is a word's bits squared.
+        unsafe { hint::assert_unchecked(number < WORD_BITS) };
         let bit = 1 << (index % WORD_BITS);
         // SAFETY: (I1, I5) the caller's number is a block's, so it has a leaf.
         let (leaf, announced) =
