@@ -185,7 +185,8 @@ pub const REACH_TOOLS: [Tool; 12] = [
         name: "C compiler for Arm boards",
         purpose: "builds FreeRTOS and what runs on it",
         need: Need::Optional,
-        probe: &["arm-none-eabi-gcc", "--version"],
+        // The second is the C library's.
+        probe: &["arm-none-eabi-gcc", "--specs=nosys.specs", "--version"],
         debian: Some(&[
             "apt-get",
             "install",

@@ -5,19 +5,23 @@
  * Compile it instead of the kernel's own portable/MemMang/heap_*.c, put detalloc.h into the include path, and link the library
  * (freestanding, without the feature stdio). It has the whole interface of heap_4.c; what is different:
  *
- * - Blocks come from pools of fixed sizes, so that allocating and freeing take the same time whatever has happened before, and
- *   nothing fragments. A request gets a whole block; a class that has run dry takes a block of a larger one.
- * - Both run in a critical section instead of suspending the scheduler: they are shorter than what resuming it takes.
+ * - Blocks come from pools of fixed sizes, so nothing fragments. A request gets a whole block of its class, in the same time however
+ *   many blocks are live or were freed; where the class has run dry, a block of a larger one, in a little more time, which has a bound
+ *   too. No request is served that is larger than the largest block.
+ * - Both run in a critical section, with interrupts up to configMAX_SYSCALL_INTERRUPT_PRIORITY masked for a few hundred instructions
+ *   (README.md has the counts), where heap_4.c suspends the scheduler.
  * - What is no live block of the heap is refused, reaches configASSERT, and changes nothing.
  *
  * In FreeRTOSConfig.h, beside what heap_4.c reads (configTOTAL_HEAP_SIZE, configAPPLICATION_ALLOCATED_HEAP,
  * configUSE_MALLOC_FAILED_HOOK, configHEAP_CLEAR_MEMORY_ON_FREE, configASSERT):
  *
- * - configDETALLOC_POOLS: the pools, as { size, count }, { size, count }, ... with sizes that rise, in a buffer of
- *   configTOTAL_HEAP_SIZE together with some 1 KiB and 100 bytes a pool. Without it, eight sizes from 32 to 4096 bytes share
- *   the heap evenly; a size that gets no block is left out.
+ * - configDETALLOC_POOLS, which is needed: the pools, as { size, count }, { size, count }, ... with sizes that rise. What heap they
+ *   need, xPortGetHeapBytesNeeded() says, and README.md how to choose them.
  *
- * The heap is set up by the first allocation, which writes to every page of it, or before that by xPortHeapInitialise().
+ * configENABLE_HEAP_PROTECTOR has no meaning here: it obscures the links inside of free blocks, and these blocks have none.
+ *
+ * Call xPortHeapInitialise() from main. Otherwise the first allocation sets the heap up, on the stack of the task that makes it, with
+ * interrupts masked for as long as it takes to write the metadata.
  */
 #include <string.h>
 
@@ -34,6 +38,14 @@
     #error heap_detalloc.c must not be compiled if configSUPPORT_DYNAMIC_ALLOCATION is 0
 #endif
 
+#ifndef configDETALLOC_POOLS
+    #error FreeRTOSConfig.h must define configDETALLOC_POOLS, as { size, count }, { size, count }, ...: see README.md
+#endif
+
+#if( portBYTE_ALIGNMENT > 16 )
+    #error heap_detalloc.c aligns blocks to 16 bytes, and this port wants more
+#endif
+
 #ifndef configHEAP_CLEAR_MEMORY_ON_FREE
     #define configHEAP_CLEAR_MEMORY_ON_FREE 0
 #endif
@@ -41,53 +53,38 @@
 #if( configAPPLICATION_ALLOCATED_HEAP == 1 )
     extern uint8_t ucHeap[ configTOTAL_HEAP_SIZE ];
 #else
-    static uint8_t ucHeap[ configTOTAL_HEAP_SIZE ];
-#endif
-
-/* What the default leaves for metadata, and what each of its sizes gets. */
-#define heapMETADATA    ( 2048 + ( configTOTAL_HEAP_SIZE ) / 16 )
-#define heapSHARE       ( ( configTOTAL_HEAP_SIZE ) > heapMETADATA ? ( ( configTOTAL_HEAP_SIZE ) - heapMETADATA ) / 8 : 0 )
-
-#ifndef configDETALLOC_POOLS
-    #define configDETALLOC_POOLS                                                              \
-        { 32, heapSHARE / 32 }, { 64, heapSHARE / 64 }, { 128, heapSHARE / 128 },             \
-        { 256, heapSHARE / 256 }, { 512, heapSHARE / 512 }, { 1024, heapSHARE / 1024 },       \
-        { 2048, heapSHARE / 2048 }, { 4096, heapSHARE / 4096 }
+    PRIVILEGED_DATA static uint8_t ucHeap[ configTOTAL_HEAP_SIZE ];
 #endif
 
 static const det_pool_config_t xPools[] = { configDETALLOC_POOLS };
 
 #define heapPOOLS    ( sizeof( xPools ) / sizeof( xPools[ 0 ] ) )
 
+/* Does not compile if there are more pools than a heap can have. */
+typedef char heapTooManyPools_t[ ( heapPOOLS <= DET_MAX_POOLS ) ? 1 : -1 ];
+
 /* NULL until the heap is set up. All of these are touched in critical sections. */
-static det_allocator_t * pxHeap = NULL;
-static size_t xFreeBytes = 0;
-static size_t xLeastFreeBytes = 0;
-static size_t xAllocations = 0;
-static size_t xFrees = 0;
+PRIVILEGED_DATA static det_allocator_t * pxHeap = NULL;
+PRIVILEGED_DATA static size_t xFreeBytes = 0;
+PRIVILEGED_DATA static size_t xLeastFreeBytes = 0;
+PRIVILEGED_DATA static size_t xAllocations = 0;
+PRIVILEGED_DATA static size_t xFrees = 0;
+
+static BaseType_t prvInitialise( void ) PRIVILEGED_FUNCTION;
 
 /* Sets the heap up. In a critical section, or before the scheduler starts. */
 static BaseType_t prvInitialise( void )
 {
-    det_config_t xConfig = det_default_config();
     det_pool_stats_t xStats;
     size_t xPool;
     size_t xAllBytes = 0;
+    size_t xNeeded = xPortGetHeapBytesNeeded();
 
-    xConfig.pool_count = 0;
-    xConfig.enable_stats = false;
-    xConfig.enable_validation = false;
-
-    for( xPool = 0; ( xPool < heapPOOLS ) && ( xConfig.pool_count < DET_MAX_POOLS ); ++xPool )
+    /* Where the linker puts the heap must not decide whether there is one, so less than what is enough anywhere is refused. */
+    if( ( xNeeded > 0 ) && ( xNeeded <= sizeof( ucHeap ) ) )
     {
-        if( xPools[ xPool ].block_count > 0 )
-        {
-            xConfig.pools[ xConfig.pool_count ] = xPools[ xPool ];
-            ++xConfig.pool_count;
-        }
+        pxHeap = det_alloc_init_pools( ucHeap, sizeof( ucHeap ), xPools, heapPOOLS );
     }
-
-    pxHeap = det_alloc_init( ucHeap, sizeof( ucHeap ), &xConfig );
 
     for( xPool = 0; det_get_pool_stats( pxHeap, xPool, &xStats ) == DET_OK; ++xPool )
     {
@@ -97,6 +94,12 @@ static BaseType_t prvInitialise( void )
     xFreeBytes = xAllBytes;
     xLeastFreeBytes = xAllBytes;
     return ( pxHeap != NULL ) ? pdPASS : pdFAIL;
+}
+/*-----------------------------------------------------------*/
+
+size_t xPortGetHeapBytesNeeded( void )
+{
+    return det_alloc_size_pools( xPools, heapPOOLS );
 }
 /*-----------------------------------------------------------*/
 
@@ -128,6 +131,7 @@ det_allocator_t * pxPortHeapAllocator( void )
 void * pvPortMalloc( size_t xWantedSize )
 {
     void * pvBlock = NULL;
+    size_t xBytes = 0;
 
     if( ( pxHeap != NULL ) || ( xPortHeapInitialise() == pdPASS ) )
     {
@@ -140,12 +144,14 @@ void * pvPortMalloc( size_t xWantedSize )
 
             if( pvBlock != NULL )
             {
-                xFreeBytes -= det_alloc_usable_size( pxHeap, pvBlock );
+                xBytes = det_alloc_usable_size( pxHeap, pvBlock );
+                xFreeBytes -= xBytes;
                 xLeastFreeBytes = ( xFreeBytes < xLeastFreeBytes ) ? xFreeBytes : xLeastFreeBytes;
                 ++xAllocations;
             }
 
-            traceMALLOC( pvBlock, xWantedSize );
+            /* The whole block, as traceFREE says it, so that a trace adds up; 0 where there is none. */
+            traceMALLOC( pvBlock, xBytes );
         }
         taskEXIT_CRITICAL();
     }
@@ -169,16 +175,25 @@ void vPortFree( void * pv )
 
     if( pv != NULL )
     {
+        #if( configHEAP_CLEAR_MEMORY_ON_FREE == 1 )
+        {
+            size_t xToClear;
+
+            taskENTER_CRITICAL();
+            {
+                xToClear = det_alloc_usable_size( pxHeap, pv );
+            }
+            taskEXIT_CRITICAL();
+
+            /* Between two sections, as in heap_4.c: the block is still the caller's, and interrupts do not wait for it to be clear. */
+            ( void ) memset( pv, 0, xToClear );
+        }
+        #endif
+
         taskENTER_CRITICAL();
         {
             /* 0 for what is no live block, which is refused below. */
             size_t xBytes = det_alloc_usable_size( pxHeap, pv );
-
-            #if( configHEAP_CLEAR_MEMORY_ON_FREE == 1 )
-            {
-                ( void ) memset( pv, 0, xBytes );
-            }
-            #endif
 
             xError = det_free( pxHeap, pv );
 

@@ -19,17 +19,28 @@ pub struct Range {
     pub most: u32,
 }
 
-/// What a heap's two operations take behind so many holes that are too small for them.
+/// What a heap's two operations take in one of its states.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Behind {
+pub struct Counted {
     /// Whose heap it is.
     pub heap: String,
-    /// The holes.
-    pub fragments: u32,
+    /// The state, or the request.
+    pub state: String,
     /// An allocation.
     pub allocate: Option<Range>,
     /// A free.
     pub free: Option<Range>,
+}
+
+/// The most stack that a heap takes, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Stack {
+    /// To be set up.
+    pub set_up: u32,
+    /// To allocate.
+    pub allocate: u32,
+    /// To free.
+    pub free: u32,
 }
 
 /// A target.
@@ -59,8 +70,10 @@ pub struct Row {
     pub code_bytes: Option<u64>,
     /// Metadata of the embedded preset, without its blocks, in bytes.
     pub metadata_bytes: Option<u64>,
-    /// This heap beside the system's own, over growing fragmentation.
-    pub behind: Vec<Behind>,
+    /// This heap beside the system's own.
+    pub counted: Vec<Counted>,
+    /// What stack this heap takes there.
+    pub stack: Option<Stack>,
     /// What was not possible, and why.
     pub not_possible: Vec<String>,
 }
@@ -73,10 +86,16 @@ pub fn text(report: &Report) -> String {
             &format!("\nInstructions an operation takes, exact (release build)\n{}\n", instructions(report));
     }
     for row in &report.targets {
-        for Behind { heap, fragments, allocate, free } in &row.behind {
-            let (allocate, free) = (range(*allocate), range(*free));
+        for Counted { heap, state, allocate, free } in &row.counted {
+            let operations = [("allocate", *allocate), ("free", *free)].into_iter();
+            let operations = operations.filter(|(_, counts)| counts.is_some());
+            let operations: Vec<_> =
+                operations.map(|(operation, counts)| format!("{operation} {}", range(counts))).collect();
+            text += &format!("{}, {heap}, {state}: {}\n", row.target, operations.join(", "));
+        }
+        if let Some(Stack { set_up, allocate, free }) = row.stack {
             text += &format!(
-                "{}, {heap}, behind {fragments} holes: allocate {allocate}, free {free}\n",
+                "{}, stack in bytes: set up {set_up}, allocate {allocate}, free {free}\n",
                 row.target
             );
         }

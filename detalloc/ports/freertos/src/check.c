@@ -1,7 +1,6 @@
-/* Runs on the heap that the program was built with: counts the instructions of its two functions over growing fragmentation, and
- * creates and deletes tasks, queues, timers, semaphores and event groups. Prints a line for everything; main.rs says how the program
- * ends. */
-#include <stdbool.h>
+/* Runs on the heap that the program was built with: sets it up, counts what its functions take, and creates and deletes tasks, queues,
+ * timers, semaphores and event groups. Prints a line for everything. */
+#include <string.h>
 
 #include "FreeRTOS.h"
 #include "event_groups.h"
@@ -10,19 +9,13 @@
 #include "task.h"
 #include "timers.h"
 
-#include "clock.h"
+#include "program.h"
 
 #ifdef HEAP_DETALLOC
     #include "heap_detalloc.h"
 #endif
 
-/* Of main.rs. */
-void say_count( const char * pcWhat, uint32_t ulFragments, uint32_t ulLeast, uint32_t ulMost );
-void say_check( const char * pcWhat, bool bHolds );
-void finish( void );
-
-static volatile uint32_t ulRefusals;
-static volatile uint32_t ulAsserts;
+volatile uint32_t ulRefusals, ulAsserts;
 
 void vApplicationMallocFailedHook( void )
 {
@@ -42,54 +35,35 @@ void vApplicationStackOverflowHook( TaskHandle_t xTask, char * pcName )
     finish();
 }
 
-/*----------------------------------------------------------- counts */
+#if( configAPPLICATION_ALLOCATED_HEAP == 1 )
+    /* At an odd address, as a heap may be anywhere. */
+    uint8_t ucHeapAndOne[ configTOTAL_HEAP_SIZE + 1 ];
+    __asm( ".global ucHeap\n .set ucHeap, ucHeapAndOne + 1" );
+#endif
 
-enum { SMALL = 64, LARGE = 200, MOST_FRAGMENTS = 1000, REPEATS = 16 };
+#if( configHEAP_CLEAR_MEMORY_ON_FREE == 1 )
+    /* How often memory was set, and how often with interrupts masked. */
+    static uint32_t ulSets, ulMaskedSets;
 
-static void * pvSmall[ 2 * MOST_FRAGMENTS + 2 ];
+    void * __real_memset( void * pv, int iByte, size_t xBytes );
+    void * __wrap_memset( void * pv, int iByte, size_t xBytes );
 
-/* Instructions of allocating and freeing a larger block, behind so many holes that are too small for it. */
-static void prvCount( size_t xFragments )
-{
-    uint32_t ulLeast[ 2 ] = { UINT32_MAX, UINT32_MAX }, ulMost[ 2 ] = { 0, 0 };
-    size_t x;
-
-    for( x = 0; x < 2 * xFragments; ++x )
+    /* The linker leads every call of memset here. */
+    void * __wrap_memset( void * pv, int iByte, size_t xBytes )
     {
-        pvSmall[ x ] = pvPortMalloc( SMALL );
+        uint32_t ulMask;
+
+        __asm volatile ( "mrs %0, basepri" : "=r" ( ulMask ) );
+        ++ulSets;
+        ulMaskedSets += ulMask != 0;
+        return __real_memset( pv, iByte, xBytes );
     }
+#endif
 
-    for( x = 0; x < 2 * xFragments; x += 2 )
-    {
-        vPortFree( pvSmall[ x ] );
-    }
+/* Blocks that are held at once. */
+enum { MOST_HELD = 200 };
 
-    for( x = 0; x < REPEATS; ++x )
-    {
-        uint32_t ulBegin = ulClockNow(), ulCounts[ 2 ];
-        void * pvBlock = pvPortMalloc( LARGE );
-        size_t xWhich;
-
-        ulCounts[ 0 ] = ulClockInstructions( ulBegin, ulClockNow() );
-        ulBegin = ulClockNow();
-        vPortFree( pvBlock );
-        ulCounts[ 1 ] = ulClockInstructions( ulBegin, ulClockNow() );
-
-        for( xWhich = 0; xWhich < 2; ++xWhich )
-        {
-            ulLeast[ xWhich ] = ulCounts[ xWhich ] < ulLeast[ xWhich ] ? ulCounts[ xWhich ] : ulLeast[ xWhich ];
-            ulMost[ xWhich ] = ulCounts[ xWhich ] > ulMost[ xWhich ] ? ulCounts[ xWhich ] : ulMost[ xWhich ];
-        }
-    }
-
-    for( x = 1; x < 2 * xFragments; x += 2 )
-    {
-        vPortFree( pvSmall[ x ] );
-    }
-
-    say_count( "allocate", xFragments, ulLeast[ 0 ], ulMost[ 0 ] );
-    say_count( "free", xFragments, ulLeast[ 1 ], ulMost[ 1 ] );
-}
+static void * pvHeld[ MOST_HELD ];
 
 /*----------------------------------------------------------- churn */
 
@@ -176,15 +150,6 @@ static bool prvRound( size_t xNumber )
     return bHolds;
 }
 
-static bool prvIsValid( void )
-{
-    #ifdef HEAP_DETALLOC
-        return det_validate( pxPortHeapAllocator() );
-    #else
-        return true;
-    #endif
-}
-
 static void prvMain( void * pvUnused )
 {
     HeapStats_t xBefore, xAfter;
@@ -193,6 +158,9 @@ static void prvMain( void * pvUnused )
     uint8_t * pucBlock;
 
     ( void ) pvUnused;
+    count();
+    ulRefusals = 0;
+    /* The idle task frees what was the kernel's. */
     vTaskDelay( 2 );
     vPortGetHeapStats( &xBefore );
 
@@ -220,17 +188,17 @@ static void prvMain( void * pvUnused )
     xPortResetHeapMinimumEverFreeHeapSize();
     xLeast = xPortGetMinimumEverFreeHeapSize();
 
-    while( xTaken < MOST_FRAGMENTS && ( pvSmall[ xTaken ] = pvPortMalloc( 4000 ) ) != NULL )
+    while( xTaken < MOST_HELD && ( pvHeld[ xTaken ] = pvPortMalloc( 4000 ) ) != NULL )
     {
         ++xTaken;
     }
 
-    say_check( "a heap that has run dry refuses, and says so once", xTaken > 0 && xTaken < MOST_FRAGMENTS && ulRefusals == 1 );
+    say_check( "a heap that has run dry refuses, and says so once", xTaken > 0 && xTaken < MOST_HELD && ulRefusals == 1 );
     say_check( "the least that was free is noted", xPortGetMinimumEverFreeHeapSize() <= xLeast - xTaken * 4000 );
 
     for( x = 0; x < xTaken; ++x )
     {
-        vPortFree( pvSmall[ x ] );
+        vPortFree( pvHeld[ x ] );
     }
 
     say_check( "impossible sizes are refused", pvPortMalloc( SIZE_MAX ) == NULL && pvPortMalloc( 0 ) == NULL
@@ -252,27 +220,120 @@ static void prvMain( void * pvUnused )
     }
     #endif
 
-    say_check( "the metadata is what it must be", prvIsValid() );
+    #if( configHEAP_CLEAR_MEMORY_ON_FREE == 1 )
+    {
+        bool bIsClear = true;
+
+        pucBlock = pvPortMalloc( 4000 );
+
+        if( pucBlock != NULL )
+        {
+            ( void ) memset( pucBlock, 0x5A, 4000 );
+        }
+
+        ulSets = ulMaskedSets = 0;
+        vPortFree( pucBlock );
+
+        for( x = 0; x < 4000; ++x )
+        {
+            bIsClear = bIsClear && pucBlock != NULL && ( ( volatile uint8_t * ) pucBlock )[ x ] == 0;
+        }
+
+        say_check( "a freed block is cleared, with interrupts on", bIsClear && ulSets == 1 && ulMaskedSets == 0 );
+    }
+    #endif
+
+    #ifdef HEAP_DETALLOC
+        say_check( "the metadata is what it must be", det_validate( pxPortHeapAllocator() ) );
+    #endif
+
     finish();
 }
 
-/* Called by main.rs. Does not return. */
-void check( void )
-{
-    size_t x, xFragments[] = { 0, 10, 100, MOST_FRAGMENTS };
+/*----------------------------------------------------------- setting up */
 
-    #ifdef HEAP_DETALLOC
-        say_check( "the heap is set up before it is needed", xPortHeapInitialise() == pdPASS );
-    #else
-        vPortFree( pvPortMalloc( 1 ) );
+#ifdef HEAP_DETALLOC
+
+    static uintptr_t prvSetUp( uintptr_t uxUnused )
+    {
+        ( void ) uxUnused;
+        return ( uintptr_t ) xPortHeapInitialise();
+    }
+
+    /* The stack that it may take, as README.md says: a configuration of the most pools, 264 bytes, the plan of one, 304, and what
+     * six functions save. */
+    enum { MOST_STACK = 832 };
+
+    /* What README.md says that a heap needs at most, for pools of at most 1,024 blocks each. */
+    static size_t prvEstimate( void )
+    {
+        size_t xPool, xBytes = 0, xAll = 0, xAlignment = 64;
+        det_pool_stats_t xStats;
+
+        for( xPool = 0; det_get_pool_stats( pxPortHeapAllocator(), xPool, &xStats ) == DET_OK; ++xPool )
+        {
+            size_t xOfSize = xStats.block_size & ( ~xStats.block_size + 1 );
+
+            xBytes += xStats.block_size * xStats.block_count;
+            xAll += 128 + xStats.block_count / 4;
+            xAlignment = xOfSize > xAlignment ? xOfSize : xAlignment;
+        }
+
+        return xBytes + xBytes / 64 + xAll + 400 + xAlignment;
+    }
+
+    static void prvSetUpHeap( void )
+    {
+        size_t xNeeded = xPortGetHeapBytesNeeded();
+        /* Nothing may interrupt, and nothing does before the scheduler starts. */
+        size_t xStack = stack_of( ( const void * ) prvSetUp, 0, 2048 );
+
+        say( "heap-bytes needed " );
+        say_number( ( uint32_t ) xNeeded );
+        say( " estimated " );
+        say_number( ( uint32_t ) prvEstimate() );
+        say( " of " );
+        say_number( ( uint32_t ) configTOTAL_HEAP_SIZE );
+        say( "\nstack set-up " );
+        say_number( ( uint32_t ) xStack );
+        say( "\n" );
+        say_check( "the heap is set up before it is needed", pxPortHeapAllocator() != NULL && xPortHeapInitialise() == pdPASS );
+        say_check( "it has the bytes that it needs", xNeeded > 0 && xNeeded <= configTOTAL_HEAP_SIZE );
+        say_check( "README.md's formula is enough", xNeeded <= prvEstimate() );
+        say_check( "setting it up takes no more stack than README.md says", xStack > 0 && xStack <= MOST_STACK );
+    }
+
+    #ifdef LARGEST_REQUEST
+        /* Whether a heap of the README's serves what it says there. */
+        static void prvServe( void )
+        {
+            void * pvLargest = pvPortMalloc( LARGEST_REQUEST );
+
+            say_check( "the largest request that the README names is served",
+                       pvLargest != NULL && pvPortMalloc( LARGEST_REQUEST + 1 ) == NULL );
+            vPortFree( pvLargest );
+            say_check( "nothing was asserted", ulAsserts == 0 );
+            finish();
+        }
     #endif
 
-    vClockStart();
+#endif
 
-    for( x = 0; x < sizeof( xFragments ) / sizeof( xFragments[ 0 ] ); ++x )
-    {
-        prvCount( xFragments[ x ] );
-    }
+void check( void )
+{
+    say( "heap " );
+    #ifdef HEAP_DETALLOC
+        say( "detalloc\n" );
+        prvSetUpHeap();
+    #else
+        say( "heap_4\n" );
+    #endif
+
+    #ifdef LARGEST_REQUEST
+        prvServe();
+    #endif
+
+    say_check( "the clock goes by the instructions", start_to_count() );
 
     if( xTaskCreate( prvMain, "main", 1024, NULL, 1, NULL ) == pdPASS )
     {
