@@ -19,6 +19,13 @@
 #include <stdio.h>
 #endif
 
+/** The most pools of a configuration: one bit of a word each. */
+#if UINTPTR_MAX > 0xFFFFFFFF
+#define DET_MAX_POOLS 64
+#else
+#define DET_MAX_POOLS 32
+#endif
+
 /** The alignment of a type; where neither the language nor the compiler says it, that of every block. */
 #if defined(__cplusplus)
 #define DET_ALIGNOF(type) alignof(type)
@@ -40,11 +47,6 @@
 /** Frees what an lvalue points to, and sets it to NULL unless that was refused. */
 #define DET_FREE(alloc, pointer) ((void)(det_free((alloc), (pointer)) == DET_OK ? ((pointer) = NULL) : NULL))
 
-
-/**
- * The most pools of a configuration; 32 on targets of 32 bits.
- */
-#define DET_MAX_POOLS 64
 
 /**
  * The version of `det_stats_t` that this header has.
@@ -373,6 +375,21 @@ extern "C" {
 size_t det_alloc_size(const struct det_config_t *config);
 
 /**
+ * As `det_alloc_size`, for `det_alloc_init_pools`.
+ *
+ * @param pools The pools; block sizes rise.
+ * @param pool_count How many they are.
+ * @return The bytes.
+ *
+ * @par Errors
+ * As `det_last_error(NULL)`: `DET_ERR_NULL`; `DET_ERR_INVALID_CONFIG`.
+ *
+ * @par Time and threads
+ * Linear in the number of pools. Threads: any.
+ */
+size_t det_alloc_size_pools(const struct det_pool_config_t *pools, size_t pool_count);
+
+/**
  * Sets up an allocator in a buffer of any alignment and contents, and writes to every page of the part that the
  * configuration needs. The buffer belongs to the allocator until `det_alloc_destroy`; there is nothing else to give back.
  *
@@ -386,11 +403,37 @@ size_t det_alloc_size(const struct det_config_t *config);
  * `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the configuration does.
  *
  * @par Time and threads
- * Linear in the size of the buffer; not for real-time paths. Threads: any, each with a buffer of its own.
+ * Linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
+ * its own.
  */
 struct det_allocator_t *det_alloc_init(void *buffer,
                                        size_t size,
                                        const struct det_config_t *config);
+
+/**
+ * As `det_alloc_init`, with a plain allocator and less stack, for tasks that have little: there is no `det_config_t`, which has room
+ * for the most pools. It takes about 800 bytes on a Cortex-M4 (`cargo xtask reach --target freertos` measures them). The allocator is
+ * not `thread_safe`, a class that has run dry takes blocks of larger ones, operations are not counted, and `det_alloc_destroy` checks
+ * nothing. Pools count their blocks all the same.
+ *
+ * @param buffer The memory.
+ * @param size Its size in bytes: enough is what `det_alloc_size_pools` says.
+ * @param pools The pools, which are copied, so they may lie in the buffer; block sizes rise.
+ * @param pool_count How many they are, 1 to `DET_MAX_POOLS`.
+ * @return The allocator, inside the buffer, or NULL.
+ *
+ * @par Errors
+ * NULL, and as `det_last_error(NULL)` `DET_ERR_NULL`, `DET_ERR_INVALID_CONFIG`, `DET_ERR_INVALID_PARAM` if no object can
+ * be so large, or `DET_ERR_BUFFER_TOO_SMALL` if the buffer ends before the pools do.
+ *
+ * @par Time and threads
+ * Linear in the size of the metadata and the number of pages; not for real-time paths. Threads: any, each with a buffer of
+ * its own.
+ */
+struct det_allocator_t *det_alloc_init_pools(void *buffer,
+                                             size_t size,
+                                             const struct det_pool_config_t *pools,
+                                             size_t pool_count);
 
 /**
  * Ends an allocator: its buffer is the caller's again, and the handle leads to nothing.
