@@ -47,7 +47,7 @@ static bool owners_move() {
 }
 
 struct alignas(64) Lane {
-    float samples[20];
+    float samples[16];
 };
 
 struct Counted {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGES = 20000, WORKERS = 4, ROUNDS = 20000 };
+enum { MESSAGES = 20000, WORKERS = 4, ROUNDS = 300000 };
 
 static uint8_t owned_buffer[64 * 1024];
 static uint8_t shared_buffer[64 * 1024];

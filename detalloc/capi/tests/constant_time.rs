@@ -1,5 +1,5 @@
 //! Constant time, counted: the instructions of `det_alloc` and `det_free` are the same every time, in the library as C
-//! programs get it.
+//! programs get it. That is the short way: no statistics, no hook, one owner, and pools that have a block ready.
 #![cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 
 #[path = "common/library.rs"]
@@ -10,8 +10,9 @@ use libloading::{Library, Symbol};
 use std::{collections::BTreeSet, ffi::c_void, ptr};
 use step_count::{Operation, Returned, Stepper};
 
-/// The most instructions of a call, without its return, on a processor without bit counting.
-const LIMIT: u64 = 80;
+/// The instructions of `det_alloc` and of `det_free`, without their return, on a processor without bit counting and with the
+/// compiler of `rust-toolchain.toml`. Another one may need a few more or less: then these change with it.
+const COSTS: [u64; 2] = [73, 72];
 
 type Size = unsafe extern "C" fn(*const det_config_t) -> usize;
 type Init = unsafe extern "C" fn(*mut c_void, usize, *const det_config_t) -> *mut c_void;
@@ -60,7 +61,5 @@ fn every_allocation_costs_the_same_and_every_free_does() {
         }
     }
     println!("det_alloc: {:?}, det_free: {:?} instructions", counts[0], counts[1]);
-    for costs in counts {
-        assert!(costs.len() == 1 && costs.last() <= Some(&LIMIT), "{costs:?}");
-    }
+    assert_eq!(counts, COSTS.map(|cost| BTreeSet::from([cost])));
 }
