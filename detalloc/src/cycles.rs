@@ -1,8 +1,8 @@
 //! Clocks: what time is measured with, on a desktop and on a microcontroller.
 //!
 //! A [`Clock`] counts ticks. [`Cycles`] is the processor's own counter on x86-64 and AArch64, `Dwt` the one
-//! of a Cortex-M; anywhere else a closure is a clock. A clock that is narrower than 64 bits may wrap once
-//! during what is measured.
+//! of a Cortex-M, `Mcycle` the one of a RISC-V processor without an operating system; anywhere else a closure
+//! is a clock. A clock that is narrower than 64 bits may wrap once during what is measured.
 //!
 //! What it does not do: convert ticks to seconds, or see through interrupts and preemption, which all count.
 
@@ -89,20 +89,25 @@ impl Clock for Cycles {
 
 /// The cycle counter of a Cortex-M (`DWT_CYCCNT`, 32 bits), from ARMv7-M on.
 ///
-/// The registers are those of the Armv7-M Architecture Reference Manual, C1.8.
+/// The registers are those of the Armv7-M Architecture Reference Manual, C1.8. Only privileged programs may
+/// read them. Emulated boards have none that counts: what was run there is that this is found.
 #[cfg(all(target_arch = "arm", target_os = "none"))]
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Dwt(());
 
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 impl Dwt {
-    /// Starts the counter, which debuggers may stop and reset; `None` if this processor has none.
+    /// Starts the counter, which debuggers may stop and reset; `None` if this processor has none: an ARMv6-M
+    /// or ARMv8-M without the main extension, or one that does not start.
     ///
     /// # Safety
-    /// The processor is an ARMv7-M or ARMv8-M with the main extension, the program runs privileged, and
-    /// nobody else writes the registers of the debug unit meanwhile.
+    /// The processor is a Cortex-M, the program runs privileged, and nobody else writes the registers of the
+    /// debug unit meanwhile.
     #[must_use]
     pub unsafe fn enable() -> Option<Self> {
+        const IDENTITY: *const u32 = core::ptr::without_provenance(0xE000_ED00);
+        // Of all Cortex-M (B3.2.3); the smaller processors have another number in its architecture field.
+        const ARCHITECTURE: u32 = 0xF << 16;
         const DEMCR: *mut u32 = core::ptr::without_provenance_mut(0xE000_EDFC);
         const TRACE_ENABLE: u32 = 1 << 24;
         const CONTROL: *mut u32 = core::ptr::without_provenance_mut(0xE000_1000);
@@ -113,6 +118,9 @@ impl Dwt {
         const KEY: u32 = 0xC5AC_CE55;
         // SAFETY: the caller's promise: the registers exist, and are ours to write.
         unsafe {
+            if IDENTITY.read_volatile() & ARCHITECTURE != ARCHITECTURE {
+                return None;
+            }
             DEMCR.write_volatile(DEMCR.read_volatile() | TRACE_ENABLE);
             LOCK_ACCESS.write_volatile(KEY);
             let control = CONTROL.read_volatile();
@@ -120,8 +128,19 @@ impl Dwt {
                 return None;
             }
             CONTROL.write_volatile(control | COUNTER_ENABLE);
+            // Where nothing is behind the register, nothing stays in it.
+            (CONTROL.read_volatile() & COUNTER_ENABLE != 0).then_some(Self(()))
         }
-        Some(Self(()))
+    }
+
+    /// The counter that [`Dwt::enable`] has started before, for a program that keeps no value of this type.
+    ///
+    /// # Safety
+    /// [`Dwt::enable`] has found it, and the program runs privileged.
+    #[inline]
+    #[must_use]
+    pub const unsafe fn enabled() -> Self {
+        Self(())
     }
 }
 
@@ -140,5 +159,80 @@ impl Clock for Dwt {
         let count = unsafe { COUNT.read_volatile() };
         compiler_fence(Ordering::SeqCst);
         count.into()
+    }
+}
+
+/// The cycle counter of a RISC-V processor (`mcycle`, 64 bits), for programs in machine mode.
+///
+/// The register is that of the RISC-V Instruction Set Manual, volume II, 3.1.10. It may be slowed down or stopped
+/// (`mcountinhibit`), as some processors are after a reset, and it counts instructions in an emulator.
+#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_os = "none"))]
+#[derive(Clone, Copy, Debug)]
+pub struct Mcycle(());
+
+#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_os = "none"))]
+impl Mcycle {
+    /// Finds the counter; `None` if it stands still.
+    ///
+    /// # Safety
+    /// The program runs in machine mode, on a processor that has the register, as the manual demands.
+    #[must_use]
+    pub unsafe fn enable() -> Option<Self> {
+        let mut counter = Self(());
+        let start = counter.now();
+        // Between two readings lies a cycle at least, and in an emulator an instruction.
+        (counter.now() != start).then_some(counter)
+    }
+
+    /// The counter that [`Mcycle::enable`] has found before, for a program that keeps no value of this type.
+    ///
+    /// # Safety
+    /// [`Mcycle::enable`] has found it, and the program runs in machine mode.
+    #[inline]
+    #[must_use]
+    pub const unsafe fn enabled() -> Self {
+        Self(())
+    }
+}
+
+#[cfg(all(target_arch = "riscv64", target_os = "none"))]
+impl Clock for Mcycle {
+    const UNIT: &'static str = "cycles";
+
+    #[inline]
+    fn now(&mut self) -> u64 {
+        let count;
+        // SAFETY: there is a value of this type, so the register may be read. Not `nomem`, so that the compiler moves
+        // no access to memory across it.
+        unsafe { core::arch::asm!("csrr {}, mcycle", out(reg) count, options(nostack)) };
+        count
+    }
+}
+
+#[cfg(all(target_arch = "riscv32", target_os = "none"))]
+impl Clock for Mcycle {
+    const UNIT: &'static str = "cycles";
+
+    #[inline]
+    fn now(&mut self) -> u64 {
+        let (high, low, high_after): (u32, u32, u32);
+        // SAFETY: there is a value of this type, so the registers may be read. Not `nomem`, so that the compiler moves
+        // no access to memory across them.
+        unsafe {
+            core::arch::asm!(
+                "csrr {}, mcycleh", "csrr {}, mcycle", "csrr {}, mcycleh",
+                out(reg) high, out(reg) low, out(reg) high_after, options(nostack)
+            );
+        }
+        let low = if high == high_after {
+            low
+        } else {
+            // The lower half has just begun again, and takes 2^32 cycles to do so once more: one further look is enough.
+            let again: u32;
+            // SAFETY: as above.
+            unsafe { core::arch::asm!("csrr {}, mcycle", out(reg) again, options(nostack)) };
+            again
+        };
+        u64::from(high_after) << 32 | u64::from(low)
     }
 }

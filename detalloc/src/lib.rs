@@ -151,6 +151,8 @@ pub use crate::{
 pub use crate::cycles::Cycles;
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 pub use crate::cycles::Dwt;
+#[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), target_os = "none"))]
+pub use crate::cycles::Mcycle;
 #[cfg(all(target_has_atomic = "ptr", feature = "remote-free"))]
 pub use crate::remote_free::RemoteFree;
 #[cfg(target_has_atomic = "ptr")]

@@ -329,7 +329,7 @@ typedef struct det_stats_t {
    */
   size_t free_count;
   /**
-   * Cycles of all allocations together, refused ones included.
+   * Cycles of all allocations together, refused ones included; ticks where `det_get_cycles` counts those, here and below.
    */
   size_t total_cycles_alloc;
   /**
@@ -337,7 +337,8 @@ typedef struct det_stats_t {
    */
   size_t total_cycles_free;
   /**
-   * The most cycles that an allocation was seen to take, interrupts included; 0 where nothing was measured.
+   * The most cycles that an allocation was seen to take, the two readings and interrupts included; 0 where nothing was
+   * measured.
    */
   size_t wcet_alloc;
   /**
@@ -537,6 +538,37 @@ size_t det_arena_peak(const struct det_arena_t *arena);
  * Constant. Threads: one at a time.
  */
 det_error_t det_arena_destroy(struct det_arena_t *arena);
+
+/**
+ * Starts the counter of `det_get_cycles`. Only microcontrollers need that: call it once there, before the first operation that
+ * is to be measured. Everything that reads the counter afterwards has to be privileged, and that is every task which
+ * allocates from an allocator with `enable_stats`.
+ *
+ * On Arm without an operating system the processor has to be a Cortex-M. It has a counter from ARMv7-M on (DWT), and an
+ * ARMv8-M with the main extension has one. On RISC-V without an operating system the program has to run in machine mode,
+ * and the counter, mcycle, is taken as it is: one that was stopped before stays so.
+ *
+ * @return DET_OK if the counter runs, which it always does on x86-64 and AArch64, or the error.
+ *
+ * @par Errors
+ * Also as `det_last_error(NULL)`: `DET_ERR_UNSUPPORTED` if and only if there is no counter that runs.
+ *
+ * @par Time and threads
+ * Constant. Threads: while no other thread is in an operation of an allocator.
+ */
+det_error_t det_start_cycles(void);
+
+/**
+ * The processor's counter: of cycles at the nominal rate on x86-64 (the time stamp counter), of ticks of the system's timer on
+ * AArch64 (cntvct_el0, of which one may be a hundred cycles), of cycles on a microcontroller after `det_start_cycles`, where
+ * it has 32 bits on a Cortex-M, so that differences hold modulo 2^32. 0 before that, and elsewhere.
+ *
+ * @return The count.
+ *
+ * @par Time and threads
+ * Constant. Threads: any.
+ */
+uint64_t det_get_cycles(void);
 
 /**
  * Ten pools of 16 to 512 bytes that fit a buffer of 4,096 bytes, wherever it begins; statistics and validation on.
@@ -990,16 +1022,6 @@ det_error_t det_ring_release(struct det_ring_t *ring);
  * Constant. Threads: when neither end is used.
  */
 det_error_t det_ring_destroy(struct det_ring_t *ring);
-
-/**
- * The processor's cycle counter: x86-64's time stamp counter, AArch64's virtual timer, and 0 elsewhere.
- *
- * @return The count.
- *
- * @par Time and threads
- * Constant. Threads: any.
- */
-uint64_t det_get_cycles(void);
 
 /**
  * Writes the counts of an allocator.

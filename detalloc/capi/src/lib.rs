@@ -29,6 +29,7 @@ extern crate std;
 
 mod allocator;
 mod arena;
+mod clock;
 mod config;
 mod error;
 mod hooks;
@@ -47,6 +48,7 @@ pub use arena::{
     det_arena_alloc, det_arena_destroy, det_arena_init, det_arena_peak, det_arena_reset, det_arena_t,
     det_arena_used,
 };
+pub use clock::{det_get_cycles, det_start_cycles};
 pub use config::{
     DET_MAX_POOLS, Flag, det_config_for_use_case, det_config_t, det_default_config, det_pool_config_t,
     det_suggest_config, det_use_case_t,
@@ -66,9 +68,7 @@ pub use ring::{
     det_ring_commit, det_ring_destroy, det_ring_grant, det_ring_init, det_ring_read, det_ring_release,
     det_ring_size, det_ring_t,
 };
-pub use stats::{
-    DET_STATS_VERSION, det_get_cycles, det_get_pool_stats, det_get_stats, det_pool_stats_t, det_stats_t,
-};
+pub use stats::{DET_STATS_VERSION, det_get_pool_stats, det_get_stats, det_pool_stats_t, det_stats_t};
 
 /// Nothing leads here: `tests/programs.rs` finds no code that panics in what is linked.
 #[cfg(feature = "freestanding")]

@@ -2,12 +2,12 @@
 
 use crate::{
     allocator::{Allocator, Mode, det_allocator_t},
+    clock,
     error::{
         det_error_t::{self, *},
         note_global, of_alloc, of_free,
     },
     hooks,
-    stats::cycles,
 };
 use core::{
     alloc::Layout,
@@ -46,7 +46,7 @@ impl Allocator {
         if self.ways.is_barred() {
             return Err(DET_ERR_BUSY);
         }
-        let start = if self.ways.has_stats() { cycles() } else { 0 };
+        let start = if self.ways.has_stats() { clock::now() } else { 0 };
         let result = self.with(|heap| heap.allocate(layout));
         if self.ways.has_stats() {
             self.counts.allocate.note(start, result.is_ok(), self.ways.is_shared());
@@ -65,7 +65,7 @@ impl Allocator {
         if self.ways.is_barred() {
             return Err(DET_ERR_BUSY);
         }
-        let start = if self.ways.has_stats() { cycles() } else { 0 };
+        let start = if self.ways.has_stats() { clock::now() } else { 0 };
         // SAFETY: the caller's promise.
         let result = self.with(|heap| unsafe { heap.free(block) });
         if self.ways.has_stats() {

@@ -2,6 +2,7 @@
 
 use crate::{
     allocator::{Allocator, Mode, det_allocator_t},
+    clock,
     error::det_error_t::{self, *},
     operations::refused,
 };
@@ -109,7 +110,11 @@ impl Line {
     }
 
     fn cycles(&mut self, cycles: usize) -> &mut Self {
-        if cycles == 0 { self.text(b"not measured") } else { self.number(cycles).text(b" cycles") }
+        if cycles == 0 {
+            self.text(b"not measured")
+        } else {
+            self.number(cycles).text(b" ").text(clock::UNIT.as_bytes())
+        }
     }
 
     /// Whether it was printed.

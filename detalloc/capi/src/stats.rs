@@ -2,6 +2,7 @@
 
 use crate::{
     allocator::{Mode, det_allocator_t},
+    clock,
     config::DET_MAX_POOLS,
     error::det_error_t::{self, *},
     operations::refused,
@@ -69,11 +70,12 @@ pub struct det_stats_t {
     pub alloc_count: usize,
     /// Blocks that were taken back by `det_free` and `det_realloc`; remote frees are not included.
     pub free_count: usize,
-    /// Cycles of all allocations together, refused ones included.
+    /// Cycles of all allocations together, refused ones included; ticks where `det_get_cycles` counts those, here and below.
     pub total_cycles_alloc: usize,
     /// Cycles of all frees together.
     pub total_cycles_free: usize,
-    /// The most cycles that an allocation was seen to take, interrupts included; 0 where nothing was measured.
+    /// The most cycles that an allocation was seen to take, the two readings and interrupts included; 0 where nothing was
+    /// measured.
     pub wcet_alloc: usize,
     /// The most cycles that a free was seen to take.
     pub wcet_free: usize,
@@ -108,9 +110,8 @@ impl Count {
 
     /// Counts an operation that began then. A single owner needs no more than plain stores.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "no operation takes 2^32 cycles")]
     pub(crate) fn note(&self, start: u64, is_served: bool, is_shared: bool) {
-        let (served, took) = (usize::from(is_served), cycles().wrapping_sub(start) as usize);
+        let (served, took) = (usize::from(is_served), clock::between(start, clock::now()));
         #[cfg(target_has_atomic = "ptr")]
         if is_shared {
             self.served.fetch_add(served, Relaxed);
@@ -131,25 +132,6 @@ impl Count {
     pub(crate) fn worst(&self) -> usize {
         self.worst.load(Relaxed)
     }
-}
-
-/// The processor's counter; 0 where it has none that every program may read.
-#[inline]
-pub(crate) fn cycles() -> u64 {
-    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    return detalloc::Clock::now(&mut detalloc::Cycles);
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return 0;
-}
-
-/// The processor's cycle counter: x86-64's time stamp counter, AArch64's virtual timer, and 0 elsewhere.
-///
-/// @return The count.
-///
-/// Time: constant. Threads: any.
-#[unsafe(no_mangle)]
-pub extern "C" fn det_get_cycles() -> u64 {
-    cycles()
 }
 
 impl crate::allocator::Allocator {
