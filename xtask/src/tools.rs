@@ -36,7 +36,7 @@ pub struct Tool {
 const SOUND: Need = if cfg!(target_os = "linux") { Need::Tests } else { Need::Optional };
 
 /// Every tool.
-pub const TOOLS: [Tool; 13] = [
+pub const TOOLS: [Tool; 14] = [
     Tool {
         name: "cargo",
         purpose: "builds everything",
@@ -108,6 +108,14 @@ pub const TOOLS: [Tool; 13] = [
         probe: &["pkg-config", "--version"],
         debian: Some(&["apt-get", "install", "-y", "pkg-config"]),
         elsewhere: "install pkg-config",
+    },
+    Tool {
+        name: "Doxygen",
+        purpose: "tests of the C headers' documentation",
+        need: Need::Tests,
+        probe: &["doxygen", "--version"],
+        debian: Some(&["apt-get", "install", "-y", "--no-install-recommends", "doxygen"]),
+        elsewhere: "install Doxygen",
     },
     Tool {
         name: "ALSA headers",

@@ -7,27 +7,14 @@ mod compilers;
 #[path = "common/library.rs"]
 mod library;
 
-use compilers::output;
+use compilers::{is_there, output};
 use library::package;
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 use tempfile::TempDir;
-
-/// Whether the tools are here.
-fn is_there(tools: &[&str]) -> bool {
-    let missing: Vec<_> = tools
-        .iter()
-        .filter(|tool| !Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success()))
-        .collect();
-    assert!(missing.is_empty() || env::var_os("CI").is_none(), "{missing:?} are missing");
-    if !missing.is_empty() {
-        println!("not checked: {missing:?} are missing");
-    }
-    missing.is_empty()
-}
 
 fn is_the_specifications(text: &str) {
     assert!(text.starts_with("[detalloc] total pools: 10\n[detalloc] peak usage: 512 bytes\n"), "{text}");

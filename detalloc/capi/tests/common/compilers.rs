@@ -1,7 +1,7 @@
-//! The compilers that the C and C++ programs have to please: GCC and Clang. A missing one is a failure; `cargo xtask test` installs
-//! both.
+//! The compilers that the C and C++ programs have to please, GCC and Clang, and other tools that are run. A missing compiler is a
+//! failure; `cargo xtask test` installs both.
 
-use std::process::Command;
+use std::{env, process::Command};
 
 #[allow(dead_code, reason = "one suite lets CMake choose")]
 pub const C: [&str; 2] = ["gcc", "clang"];
@@ -14,4 +14,18 @@ pub fn output(command: &mut Command) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}: {out}{err}");
     out.into_owned()
+}
+
+/// Whether other tools are here. Where one is missing, it says so, and that is a failure in CI.
+#[allow(dead_code, reason = "not every suite needs more than compilers")]
+pub fn is_there(tools: &[&str]) -> bool {
+    let missing: Vec<_> = tools
+        .iter()
+        .filter(|tool| !Command::new(tool).arg("--version").output().is_ok_and(|it| it.status.success()))
+        .collect();
+    assert!(missing.is_empty() || env::var_os("CI").is_none(), "{missing:?} are missing");
+    if !missing.is_empty() {
+        println!("not checked: {missing:?} are missing");
+    }
+    missing.is_empty()
 }
