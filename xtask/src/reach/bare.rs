@@ -102,10 +102,14 @@ fn refuses_lock_free(build: &Build<'_>) -> bool {
     let output = cargo.args(["--release", "--bin", "bare-metal", "--features", "lock-free"]).output();
     output.is_ok_and(|output| {
         let said = String::from_utf8_lossy(&output.stderr);
-        !output.status.success()
-            && said.contains("unresolved import")
-            && said.contains("detalloc::RemoteFree")
+        !output.status.success() && lacks_all(&said)
     })
+}
+
+/// Whether the compiler says that everything is missing that needs compare-and-swap.
+fn lacks_all(said: &str) -> bool {
+    let lock_free = ["RemoteFree", "SharedHeap", "Spin", "StaticPool", "static_pool"];
+    lock_free.iter().all(|name| said.contains(&format!("no `{name}` in the root")))
 }
 
 #[cfg(test)]
@@ -131,6 +135,16 @@ mod tests {
         ];
         for row in bad {
             assert_eq!(over_limits(&boards, &row).len(), 1, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_there_is_missed() {
+        let said = "no `RemoteFree` in the root\nno `SharedHeap` in the root\n| no `Spin` in the root\n\
+                    no `StaticPool` in the root, no `static_pool` in the root";
+        assert!(lacks_all(said));
+        for name in ["RemoteFree", "SharedHeap", "Spin", "StaticPool", "static_pool"] {
+            assert!(!lacks_all(&said.replace(name, "")), "{name}");
         }
     }
 }

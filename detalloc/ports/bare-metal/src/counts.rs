@@ -1,7 +1,7 @@
-//! A program that counts the instructions per allocate and free: the least and the most over a history of all sizes, and on the path of a class that
-//! has run dry. What is counted is the operation's function whole, its return included; loading its arguments is not. It is
-//! a program of its own so that nothing else calls the allocator, and the compiler puts it into those two functions as into
-//! any caller's.
+//! A program that counts the instructions per allocate and free: the least and the most over a history of all sizes, and on
+//! the path of a class that has run dry. What is counted is the operation's function whole, its return included; loading its
+//! arguments is not. It is a program of its own so that nothing else calls the allocator, and the compiler puts it into
+//! those two functions as into any caller's.
 #![no_std]
 #![no_main]
 
@@ -13,7 +13,11 @@ use crate::{
     clock::Clock,
     operations::{operation_allocate, operation_free},
 };
-use core::{alloc::Layout, arch::naked_asm, hint::black_box, mem::MaybeUninit};
+use core::{
+    alloc::Layout,
+    mem::{MaybeUninit, transmute},
+    ptr::{NonNull, null_mut, without_provenance_mut},
+};
 use detalloc::{Config, Heap, Preset};
 use panic_halt as _;
 use semihosting::{println, process};
@@ -34,18 +38,6 @@ impl Range {
     }
 }
 
-/// An operation that only returns.
-///
-/// # Safety
-/// None is needed: it touches nothing.
-#[unsafe(naked)]
-unsafe extern "C" fn nothing(_heap: &mut Heap<'_>, _bytes: usize, _align: usize) {
-    #[cfg(target_arch = "arm")]
-    naked_asm!("bx lr");
-    #[cfg(target_arch = "riscv32")]
-    naked_asm!("ret");
-}
-
 /// The shape whose operations are counted.
 const CONFIG: Config = Preset::Embedded.config();
 
@@ -61,47 +53,57 @@ fn main() -> ! {
 
 /// Counts and prints.
 fn count(region: &mut [MaybeUninit<u8>]) -> bool {
-    let clock = Clock::start();
-    let Ok(mut heap) = Heap::new(region, &CONFIG) else { return false };
-    let (mut short, mut dry, mut free) = (Range::EMPTY, Range::EMPTY, Range::EMPTY);
-    // What calling costs, the return included.
-    let (bytes, align) = black_box((8, 8));
-    let owner = black_box(&mut heap);
-    // SAFETY: it only returns.
-    let (call, ()) = clock.instructions(|| unsafe { nothing(owner, bytes, align) });
-    let of_operation = |count: u32| (count + 1).saturating_sub(call);
-    let mut sizes = 1_u32;
-    let mut blocks = [None; 48];
-    for _ in 0..400 {
-        sizes = sizes.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let slot = (sizes >> 20) as usize % blocks.len();
-        let size = 1 + (sizes >> 8) as usize % 256;
-        if let Some(block) = blocks[slot].take() {
-            let (owner, block) = black_box((&mut heap, block));
-            // SAFETY: the slot held the block's only pointer.
-            let (count, freed) = clock.instructions(|| unsafe { operation_free(owner, block) });
-            if freed.is_err() {
-                return false;
-            }
-            free.add(of_operation(count));
-        } else {
-            let Ok(layout) = Layout::from_size_align(size, 8) else { return false };
-            let borrowed = |heap: &Heap<'_>| {
-                let stats = heap.meter().snapshot();
-                stats.pools().iter().map(|pool| pool.borrowed + pool.refused).sum::<usize>()
-            };
-            let before = borrowed(&heap);
-            let (owner, layout) = black_box((&mut heap, layout));
-            let (count, block) = clock.instructions(|| operation_allocate(owner, layout));
-            let range = if borrowed(&heap) == before { &mut short } else { &mut dry };
-            range.add(of_operation(count));
-            blocks[slot] = block;
-        }
+    let (Some(clock), Ok(mut heap)) = (Clock::start(), Heap::new(region, &CONFIG)) else {
+        println!("FAILED the clock goes by the instructions, and there is a heap");
+        return false;
+    };
+    let counted = count_with(&clock, &mut heap);
+    if counted.is_none() {
+        println!("FAILED a count is a whole number of instructions, and what was counted did what it is for");
     }
+    let Some([short, dry, free]) = counted else { return false };
     for (name, range) in [("allocate", short), ("allocate-dry", dry), ("free", free)] {
         println!("instructions {name} {} {}", range.least, range.most);
     }
     let blocks: usize = CONFIG.pools().iter().map(|pool| pool.blocks * pool.block_bytes).sum();
     println!("embedded {} pools {} blocks-bytes {}", CONFIG.bytes_needed(), CONFIG.pools().len(), blocks);
     true
+}
+
+/// Of allocations whose class has a block, of those whose class has run dry, and of frees.
+fn count_with(clock: &Clock, heap: &mut Heap<'_>) -> Option<[Range; 3]> {
+    let (mut short, mut dry, mut free) = (Range::EMPTY, Range::EMPTY, Range::EMPTY);
+    let mut sizes = 1_u32;
+    let mut blocks: [Option<NonNull<u8>>; 48] = [None; 48];
+    for _ in 0..400 {
+        sizes = sizes.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let slot = (sizes >> 20) as usize % blocks.len();
+        let size = 1 + (sizes >> 8) as usize % 256;
+        let owner = (&raw mut *heap).cast::<u8>();
+        if let Some(block) = blocks[slot].take() {
+            let function = operation_free as *const ();
+            // SAFETY: the heap and a block of it, to which the slot held the only pointer.
+            let (count, _) = unsafe { clock.instructions(function, [owner, block.as_ptr(), null_mut()]) };
+            free.add(count?);
+        } else {
+            let layout = Layout::from_size_align(size, 8).ok()?;
+            // SAFETY: it has two words, which are integers.
+            let [first, second] = unsafe { transmute::<Layout, [usize; 2]>(layout) };
+            let arguments = [owner, without_provenance_mut(first), without_provenance_mut(second)];
+            let before = borrowed(heap);
+            // SAFETY: the heap and a layout.
+            let (count, block) = unsafe { clock.instructions(operation_allocate as *const (), arguments) };
+            let range = if borrowed(heap) == before { &mut short } else { &mut dry };
+            range.add(count?);
+            blocks[slot] = NonNull::new(block);
+        }
+    }
+    let is_well = heap.live_blocks() == blocks.iter().flatten().count() && heap.validate().is_ok();
+    is_well.then_some([short, dry, free])
+}
+
+/// How many allocations found their class dry.
+fn borrowed(heap: &Heap<'_>) -> usize {
+    let stats = heap.meter().snapshot();
+    stats.pools().iter().map(|pool| pool.borrowed + pool.refused).sum()
 }
