@@ -29,10 +29,7 @@ fn everything_in_the_headers_has_a_place_in_the_pages() {
         let folder = tempfile::tempdir().unwrap();
         output(&mut pages(&package().join("include"), folder.path()));
         let read = |name: &str| fs::read_to_string(folder.path().join("html").join(name)).unwrap();
-        assert!(
-            read("index.html").contains("MEMORY_SIZE 4096"),
-            "the example is shown"
-        );
+        assert!(read("index.html").contains("MEMORY_SIZE 4096"), "the example is shown");
         for (page, names) in [
             (
                 "detalloc_8h.html",
