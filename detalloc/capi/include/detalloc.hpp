@@ -256,8 +256,8 @@ template <typename T> class std_allocator {
      * A block for elements.
      *
      * @param count How many.
-     * @return The block. Where there is none, std::bad_alloc or std::bad_array_new_length is thrown, or the program aborts if it has
-     *         no exceptions.
+     * @return The block. Where there is none, std::bad_alloc or std::bad_array_new_length is thrown, or the program aborts
+     *         if it has no exceptions.
      */
     T *allocate(std::size_t count) {
         if (count > static_cast<std::size_t>(-1) / sizeof(T))

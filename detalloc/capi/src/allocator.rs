@@ -5,9 +5,9 @@ use crate::{
     error::{
         LastError,
         det_error_t::{self, *},
-        note_global,
+        handle_or_null, noted,
     },
-    hooks,
+    internal,
     sealed::{self, InBuffer, Sealed},
     stats::Counts,
 };
@@ -129,7 +129,7 @@ impl det_allocator_t {
     /// # Safety
     /// (C1)
     #[inline]
-    pub(crate) unsafe fn open<'a>(handle: *mut Self) -> Option<&'a Allocator> {
+    pub(crate) unsafe fn open<'a>(handle: *mut Self) -> Result<&'a Allocator, det_error_t> {
         // SAFETY: the caller's promise; a handle is the address of what lies behind the seal.
         unsafe { sealed::open(handle.cast()) }
     }
@@ -195,16 +195,8 @@ fn bytes_needed(config: &Config, is_shared: bool) -> Result<usize, det_error_t> 
 /// The answer to C, with the error noted.
 fn bytes_or_zero(needed: Result<usize, det_error_t>) -> usize {
     needed.unwrap_or_else(|error| {
-        note_global(error);
+        noted(error);
         0
-    })
-}
-
-/// The answer to C, with the error noted.
-fn handle_or_null(built: Result<*mut det_allocator_t, det_error_t>) -> *mut det_allocator_t {
-    built.unwrap_or_else(|error| {
-        note_global(error);
-        core::ptr::null_mut()
     })
 }
 
@@ -269,7 +261,7 @@ pub unsafe extern "C" fn det_alloc_init(
     config: *const det_config_t,
 ) -> *mut det_allocator_t {
     // SAFETY: the caller's promise.
-    let built = |config: &Config, options| unsafe { init(buffer.cast(), size, config, options) };
+    let built = |config: &Config, options| unsafe { init(buffer, size, config, options) };
     // SAFETY: (C1)
     handle_or_null(unsafe { with_config(config, built) })
 }
@@ -301,7 +293,7 @@ pub unsafe extern "C" fn det_alloc_init_pools(
     pool_count: usize,
 ) -> *mut det_allocator_t {
     // SAFETY: the caller's promise.
-    let plain = |config: &Config| unsafe { init(buffer.cast(), size, config, Options::PLAIN) };
+    let plain = |config: &Config| unsafe { init(buffer, size, config, Options::PLAIN) };
     // SAFETY: the caller's promise.
     handle_or_null(unsafe { with_pools(pools, pool_count, plain) })
 }
@@ -310,17 +302,14 @@ pub unsafe extern "C" fn det_alloc_init_pools(
 /// (C1) of `size` bytes, and the buffer is nobody else's until the allocator is destroyed.
 #[inline]
 unsafe fn init(
-    buffer: *mut u8,
+    buffer: *mut c_void,
     size: usize,
     config: &Config,
     options: Options,
 ) -> Result<*mut det_allocator_t, det_error_t> {
-    if buffer.is_null() {
-        return Err(DET_ERR_NULL);
-    }
+    bytes_needed(config, options.is_shared)?;
     // SAFETY: the caller's promise.
-    let buffer = unsafe { sealed::buffer(buffer, size) }.ok_or(DET_ERR_INVALID_PARAM)?;
-    let (place, rest) = sealed::split(buffer).ok_or(DET_ERR_BUFFER_TOO_SMALL)?;
+    let (place, rest) = unsafe { sealed::lent(buffer, size) }?;
     let mode = match options.is_shared {
         #[cfg(target_has_atomic = "ptr")]
         true => Mode::Shared(SharedHeap::new(rest, config).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?),
@@ -336,7 +325,7 @@ unsafe fn init(
             })
         }
     };
-    hooks::note_initialised();
+    internal::note_initialised();
     let allocator = Allocator {
         mode,
         last_error: LastError::new(),
@@ -364,8 +353,9 @@ unsafe fn init(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc_destroy(alloc: *mut det_allocator_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc) }) else {
-        return if alloc.is_null() { DET_ERR_NULL } else { DET_ERR_NOT_INITIALIZED };
+    let opened = match unsafe { det_allocator_t::open(alloc) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
     };
     // With `thread_safe` too: who called the hook returns into the buffer.
     if opened.ways.is_busy() {
@@ -374,13 +364,7 @@ pub unsafe extern "C" fn det_alloc_destroy(alloc: *mut det_allocator_t) -> det_e
     let left_behind = if opened.is_validated { opened.look_back() } else { Ok(()) };
     // SAFETY: just opened, and the caller's promise.
     unsafe { sealed::close(alloc.cast::<InBuffer<Allocator>>()) };
-    match left_behind {
-        Ok(()) => DET_OK,
-        Err(error) => {
-            note_global(error);
-            error
-        }
-    }
+    left_behind.map_or_else(noted, |()| DET_OK)
 }
 
 impl Allocator {

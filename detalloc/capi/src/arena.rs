@@ -3,7 +3,7 @@
 use crate::{
     error::{
         det_error_t::{self, *},
-        note_global,
+        handle_or_null, noted,
     },
     sealed::{self, InBuffer, Sealed},
 };
@@ -24,7 +24,7 @@ impl Sealed for Lent {
 
 /// # Safety
 /// (C1, C3)
-unsafe fn open<'a>(arena: *const det_arena_t) -> Option<&'a mut Arena<'static>> {
+unsafe fn open<'a>(arena: *const det_arena_t) -> Result<&'a mut Arena<'static>, det_error_t> {
     // SAFETY: the caller's promise: nobody else has it now.
     unsafe { sealed::open::<Lent>(arena.cast_mut().cast()).map(|lent| &mut *lent.0.get()) }
 }
@@ -44,19 +44,11 @@ unsafe fn open<'a>(arena: *const det_arena_t) -> Option<&'a mut Arena<'static>> 
 /// (C1), and the buffer is nobody else's until the arena is destroyed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_arena_init(buffer: *mut c_void, size: usize) -> *mut det_arena_t {
-    let fail = |error| {
-        note_global(error);
-        ptr::null_mut()
-    };
-    if buffer.is_null() {
-        return fail(DET_ERR_NULL);
-    }
     // SAFETY: the caller's promise.
-    let Some(buffer) = (unsafe { sealed::buffer(buffer.cast(), size) }) else {
-        return fail(DET_ERR_INVALID_PARAM);
-    };
-    let Some((place, rest)) = sealed::split(buffer) else { return fail(DET_ERR_BUFFER_TOO_SMALL) };
-    sealed::put(place, Lent(UnsafeCell::new(Arena::new(rest)))).cast()
+    let lent = unsafe { sealed::lent(buffer, size) };
+    handle_or_null(
+        lent.map(|(place, rest)| sealed::put(place, Lent(UnsafeCell::new(Arena::new(rest)))).cast()),
+    )
 }
 
 /// Takes the next bytes of an arena, aligned to `align`, a power of two.
@@ -76,7 +68,7 @@ pub unsafe extern "C" fn det_arena_init(buffer: *mut c_void, size: usize) -> *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_arena_alloc(arena: *mut det_arena_t, size: usize, align: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(arena) = (unsafe { open(arena) }) else { return ptr::null_mut() };
+    let Ok(arena) = (unsafe { open(arena) }) else { return ptr::null_mut() };
     let result = match Layout::from_size_align(size, align) {
         Ok(layout) => arena.allocate(layout).map_err(|_| DET_ERR_FULL),
         Err(_) => Err(DET_ERR_INVALID_PARAM),
@@ -84,7 +76,7 @@ pub unsafe extern "C" fn det_arena_alloc(arena: *mut det_arena_t, size: usize, a
     match result {
         Ok(start) => start.as_ptr().cast(),
         Err(error) => {
-            note_global(error);
+            noted(error);
             ptr::null_mut()
         }
     }
@@ -104,11 +96,13 @@ pub unsafe extern "C" fn det_arena_alloc(arena: *mut det_arena_t, size: usize, a
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_arena_reset(arena: *mut det_arena_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    match unsafe { open(arena) } {
-        Some(opened) => opened.reset(),
-        None => return refused(arena),
-    }
-    DET_OK
+    unsafe { open(arena) }.map_or_else(
+        |error| error,
+        |arena| {
+            arena.reset();
+            DET_OK
+        },
+    )
 }
 
 /// How many bytes are taken, alignment included; 0 for what is no arena.
@@ -155,14 +149,5 @@ pub unsafe extern "C" fn det_arena_peak(arena: *const det_arena_t) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_arena_destroy(arena: *mut det_arena_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    if unsafe { open(arena) }.is_none() {
-        return refused(arena);
-    }
-    // SAFETY: just opened.
-    unsafe { sealed::close(arena.cast::<InBuffer<Lent>>()) };
-    DET_OK
-}
-
-fn refused(arena: *const det_arena_t) -> det_error_t {
-    if arena.is_null() { DET_ERR_NULL } else { DET_ERR_NOT_INITIALIZED }
+    unsafe { sealed::end(arena.cast::<InBuffer<Lent>>()) }
 }

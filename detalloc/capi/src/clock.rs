@@ -5,7 +5,7 @@
 
 use crate::error::{
     det_error_t::{self, *},
-    note_global,
+    noted,
 };
 use detalloc::Clock;
 
@@ -106,11 +106,7 @@ pub(crate) fn between(start: u64, end: u64) -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_start_cycles() -> det_error_t {
     // SAFETY: the caller's promise.
-    if unsafe { counter::start() } {
-        return DET_OK;
-    }
-    note_global(DET_ERR_UNSUPPORTED);
-    DET_ERR_UNSUPPORTED
+    if unsafe { counter::start() } { DET_OK } else { noted(DET_ERR_UNSUPPORTED) }
 }
 
 /// The processor's counter: of cycles at the nominal rate on x86-64 (the time stamp counter), of ticks of the system's timer on

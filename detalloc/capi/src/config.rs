@@ -2,7 +2,7 @@
 
 use crate::error::{
     det_error_t::{self, *},
-    note_global,
+    noted,
 };
 use detalloc::{Borrow, Config, PoolConfig, Preset, class};
 
@@ -188,7 +188,7 @@ pub extern "C" fn det_config_for_use_case(use_case: i32) -> det_config_t {
     match usize::try_from(use_case).ok().and_then(|number| WRITTEN.get(number)) {
         Some(config) => *config,
         None => {
-            note_global(DET_ERR_INVALID_PARAM);
+            noted(DET_ERR_INVALID_PARAM);
             det_config_t { pool_count: 0, ..det_default_config() }
         }
     }
@@ -218,22 +218,18 @@ pub unsafe extern "C" fn det_suggest_config(
     count: usize,
     config: *mut det_config_t,
 ) -> det_error_t {
-    let fail = |error| {
-        note_global(error);
-        error
-    };
     if sizes.is_null() || config.is_null() {
-        return fail(DET_ERR_NULL);
+        return noted(DET_ERR_NULL);
     }
     if count == 0 || count > isize::MAX.unsigned_abs() / size_of::<usize>() {
-        return fail(DET_ERR_INVALID_PARAM);
+        return noted(DET_ERR_INVALID_PARAM);
     }
     // SAFETY: (C1), and it is no larger than an object can be.
     let sizes = unsafe { core::slice::from_raw_parts(sizes, count) };
     match Config::suggest(sizes, BLOCKS_EACH) {
         // SAFETY: (C1); its bytes need not be initialised to be overwritten.
         Ok(suggested) => unsafe { config.write(det_config_t::of(&suggested)) },
-        Err(_) => return fail(DET_ERR_INVALID_PARAM),
+        Err(_) => return noted(DET_ERR_INVALID_PARAM),
     }
     DET_OK
 }

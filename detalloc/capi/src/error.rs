@@ -75,8 +75,19 @@ const TEXTS: [&CStr; 17] = [
 /// The last error of a call that had no allocator to keep it. Relaxed everywhere: a number, by which nothing is reached.
 static LAST: AtomicI32 = AtomicI32::new(DET_OK as i32);
 
-pub(crate) fn note_global(error: det_error_t) {
+/// Keeps an error for NULL, and gives it back.
+#[cold]
+pub(crate) fn noted(error: det_error_t) -> det_error_t {
     LAST.store(error as i32, Relaxed);
+    error
+}
+
+/// A handle as C gets it: null where there is none, and the error noted.
+pub(crate) fn handle_or_null<T>(built: Result<*mut T, det_error_t>) -> *mut T {
+    built.unwrap_or_else(|error| {
+        noted(error);
+        core::ptr::null_mut()
+    })
 }
 
 /// Keeps the last error of an allocator.
@@ -178,7 +189,7 @@ pub unsafe extern "C" fn det_last_error(alloc: *const det_allocator_t) -> det_er
     }
     // SAFETY: the caller's promise.
     match unsafe { det_allocator_t::open(alloc.cast_mut()) } {
-        Some(alloc) => error_of(alloc.last_error.0.load(Relaxed)),
-        None => DET_ERR_NOT_INITIALIZED,
+        Ok(alloc) => error_of(alloc.last_error.0.load(Relaxed)),
+        Err(error) => error,
     }
 }

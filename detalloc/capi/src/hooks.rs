@@ -1,13 +1,9 @@
 //! Functions of the caller's: after every allocation and free, of all allocators.
 
-use crate::error::{
-    det_error_t::{self, *},
-    note_global,
-};
 use core::{
     ffi::c_void,
     mem, ptr,
-    sync::atomic::{AtomicBool, AtomicPtr, Ordering},
+    sync::atomic::{AtomicPtr, Ordering},
 };
 
 /// Hears of every allocation that was served: of the block, the size that was asked for, and the user data.
@@ -16,12 +12,6 @@ pub type det_alloc_hook_t =
 
 /// Hears of every block that was taken back: of the block, which is free by now, and the user data.
 pub type det_free_hook_t = Option<unsafe extern "C" fn(block: *mut c_void, userdata: *mut c_void)>;
-
-/// As C's `malloc`.
-pub type det_malloc_fn_t = Option<unsafe extern "C" fn(size: usize) -> *mut c_void>;
-
-/// As C's `free`.
-pub type det_free_fn_t = Option<unsafe extern "C" fn(block: *mut c_void)>;
 
 /// A function and its user data. Function pointers are kept as data pointers, as C's `dlsym` does.
 pub(crate) struct Slot {
@@ -56,13 +46,6 @@ impl Slot {
 
 pub(crate) static ALLOCATED: Slot = Slot::new();
 pub(crate) static FREED: Slot = Slot::new();
-
-/// An allocator was set up at some time. Relaxed: a fact by which nothing is reached.
-static INITIALISED: AtomicBool = AtomicBool::new(false);
-
-pub(crate) fn note_initialised() {
-    INITIALISED.store(true, Ordering::Relaxed);
-}
 
 /// Calls the hook for allocations.
 pub(crate) fn call_allocated(function: *mut (), block: *mut u8, size: usize, userdata: *mut c_void) {
@@ -112,28 +95,4 @@ pub unsafe extern "C" fn det_set_alloc_hook(hook: det_alloc_hook_t, userdata: *m
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_set_free_hook(hook: det_free_hook_t, userdata: *mut c_void) {
     FREED.set(hook.map_or(ptr::null_mut(), |hook| hook as *mut ()), userdata);
-}
-
-/// Names functions for memory outside of the buffers. Nothing in this library needs such memory, so they are never called.
-///
-/// @param malloc_fn A function as malloc, or NULL.
-/// @param free_fn A function as free, or NULL.
-/// @return DET_OK or the error.
-///
-/// Errors: `DET_ERR_INVALID_PARAM` if one of them is NULL and the other is not; `DET_ERR_BUSY` after the first
-/// `det_alloc_init`.
-///
-/// Time: constant. Threads: any.
-#[unsafe(no_mangle)]
-pub extern "C" fn det_set_internal_allocator(
-    malloc_fn: det_malloc_fn_t,
-    free_fn: det_free_fn_t,
-) -> det_error_t {
-    let error = match (malloc_fn.is_some() == free_fn.is_some(), INITIALISED.load(Ordering::Relaxed)) {
-        (true, false) => return DET_OK,
-        (true, true) => DET_ERR_BUSY,
-        (false, _) => DET_ERR_INVALID_PARAM,
-    };
-    note_global(error);
-    error
 }

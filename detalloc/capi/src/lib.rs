@@ -33,6 +33,7 @@ mod clock;
 mod config;
 mod error;
 mod hooks;
+mod internal;
 mod operations;
 mod remote;
 mod report;
@@ -54,10 +55,8 @@ pub use config::{
     det_suggest_config, det_use_case_t,
 };
 pub use error::{det_error_string, det_error_t, det_last_error, det_version_string};
-pub use hooks::{
-    det_alloc_hook_t, det_free_fn_t, det_free_hook_t, det_malloc_fn_t, det_set_alloc_hook, det_set_free_hook,
-    det_set_internal_allocator,
-};
+pub use hooks::{det_alloc_hook_t, det_free_hook_t, det_set_alloc_hook, det_set_free_hook};
+pub use internal::{det_free_fn_t, det_malloc_fn_t, det_set_internal_allocator};
 pub use operations::{
     det_alloc, det_alloc_aligned, det_alloc_array, det_alloc_array_aligned, det_alloc_usable_size,
     det_calloc, det_free, det_prefetch, det_realloc,

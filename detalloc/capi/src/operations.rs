@@ -5,7 +5,7 @@ use crate::{
     clock,
     error::{
         det_error_t::{self, *},
-        note_global, of_alloc, of_free,
+        of_alloc, of_free,
     },
     hooks,
 };
@@ -169,7 +169,7 @@ fn layout(size: usize, align: usize) -> Result<Layout, det_error_t> {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc(alloc: *mut det_allocator_t, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     alloc.give(layout(size, ALIGN_BYTES).and_then(|layout| match alloc.short(&hooks::ALLOCATED) {
         // SAFETY: (C3, C4) nobody else has the heap now.
         Some(heap) => unsafe { &mut *heap.get() }.allocate(layout).map_err(of_alloc),
@@ -198,7 +198,7 @@ pub unsafe extern "C" fn det_alloc_aligned(
     align: usize,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     alloc.give(alloc.array(1, size, align))
 }
 
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn det_alloc_array(
     size: usize,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     alloc.give(alloc.array(count, size, ALIGN_BYTES))
 }
 
@@ -248,7 +248,7 @@ pub unsafe extern "C" fn det_alloc_array_aligned(
     align: usize,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     alloc.give(alloc.array(count, size, align))
 }
 
@@ -268,7 +268,7 @@ pub unsafe extern "C" fn det_alloc_array_aligned(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_calloc(alloc: *mut det_allocator_t, count: usize, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     let block = alloc.array(count, size, ALIGN_BYTES);
     if let Ok(block) = block {
         // SAFETY: a live block of at least that many bytes, so the product is what it was.
@@ -300,7 +300,7 @@ pub unsafe extern "C" fn det_realloc(
     size: usize,
 ) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return ptr::null_mut() };
     let Some(block) = NonNull::new(block.cast::<u8>()) else {
         return alloc.give(layout(size, ALIGN_BYTES).and_then(|layout| alloc.allocate(layout)));
     };
@@ -357,7 +357,10 @@ unsafe fn resize(alloc: &Allocator, block: NonNull<u8>, size: usize) -> Result<N
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_free(alloc: *mut det_allocator_t, block: *mut c_void) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc) }) else { return refused(alloc) };
+    let opened = match unsafe { det_allocator_t::open(alloc) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
+    };
     let Some(block) = NonNull::new(block.cast::<u8>()) else { return DET_OK };
     let freed = match opened.short(&hooks::FREED) {
         // SAFETY: (C3, C4) nobody else has the heap now; and the caller's promise.
@@ -369,14 +372,6 @@ pub unsafe extern "C" fn det_free(alloc: *mut det_allocator_t, block: *mut c_voi
         Ok(()) => DET_OK,
         Err(error) => opened.last_error.note(error),
     }
-}
-
-/// Why a handle was not opened.
-#[cold]
-pub(crate) fn refused(alloc: *const det_allocator_t) -> det_error_t {
-    let error = if alloc.is_null() { DET_ERR_NULL } else { DET_ERR_NOT_INITIALIZED };
-    note_global(error);
-    error
 }
 
 /// How many bytes a live block holds: the block size of its pool; 0 for what is none.
@@ -394,7 +389,7 @@ pub(crate) fn refused(alloc: *const det_allocator_t) -> det_error_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_alloc_usable_size(alloc: *mut det_allocator_t, block: *const c_void) -> usize {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return 0 };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return 0 };
     let held = match NonNull::new(block.cast::<u8>().cast_mut()) {
         None => Err(DET_ERR_NULL),
         Some(_) if alloc.ways.is_barred() => Err(DET_ERR_BUSY),
@@ -418,7 +413,7 @@ pub unsafe extern "C" fn det_alloc_usable_size(alloc: *mut det_allocator_t, bloc
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_prefetch(alloc: *mut det_allocator_t, size: usize) {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return };
     if let (Mode::Owned(owned), false, Ok(layout)) =
         (&alloc.mode, alloc.ways.is_barred(), layout(size, ALIGN_BYTES))
     {

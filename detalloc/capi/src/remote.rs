@@ -3,7 +3,6 @@
 use crate::{
     allocator::{Mode, det_allocator_t},
     error::det_error_t::{self, *},
-    operations::refused,
 };
 use core::ffi::c_void;
 
@@ -26,7 +25,10 @@ use core::ffi::c_void;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_remote_free(alloc: *mut det_allocator_t, block: *mut c_void) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc) }) else { return refused(alloc) };
+    let opened = match unsafe { det_allocator_t::open(alloc) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
+    };
     #[cfg(target_has_atomic = "ptr")]
     {
         let Some(block) = core::ptr::NonNull::new(block.cast::<u8>()) else { return DET_OK };
@@ -63,7 +65,7 @@ pub unsafe extern "C" fn det_remote_free(alloc: *mut det_allocator_t, block: *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_adopt_remote_frees(alloc: *mut det_allocator_t, groups: usize) -> usize {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return 0 };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc) }) else { return 0 };
     match &alloc.mode {
         Mode::Owned(owned) if !alloc.ways.is_barred() => {
             // SAFETY: (C3, C4) nobody else has the heap.

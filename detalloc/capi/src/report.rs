@@ -4,7 +4,6 @@ use crate::{
     allocator::{Allocator, Mode, det_allocator_t},
     clock,
     error::det_error_t::{self, *},
-    operations::refused,
 };
 
 impl Allocator {
@@ -36,7 +35,7 @@ impl Allocator {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_validate(alloc: *const det_allocator_t) -> bool {
     // SAFETY: the caller's promise.
-    let Some(alloc) = (unsafe { det_allocator_t::open(alloc.cast_mut()) }) else { return false };
+    let Ok(alloc) = (unsafe { det_allocator_t::open(alloc.cast_mut()) }) else { return false };
     let error = match alloc.ways.is_barred() {
         true => DET_ERR_BUSY,
         false if alloc.validate() => return true,
@@ -62,7 +61,10 @@ pub unsafe extern "C" fn det_validate(alloc: *const det_allocator_t) -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_debug_print(alloc: *const det_allocator_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc.cast_mut()) }) else { return refused(alloc) };
+    let opened = match unsafe { det_allocator_t::open(alloc.cast_mut()) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
+    };
     let stats = opened.snapshot();
     let (worst_alloc, worst_free) = (opened.counts.allocate.worst(), opened.counts.free.worst());
     let mut pools = Line::new();

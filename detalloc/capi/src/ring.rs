@@ -3,7 +3,7 @@
 use crate::{
     error::{
         det_error_t::{self, *},
-        note_global,
+        handle_or_null, noted,
     },
     sealed::{self, InBuffer, Sealed},
 };
@@ -30,13 +30,9 @@ impl Sealed for Ends {
 
 /// # Safety
 /// (C1)
-unsafe fn open<'a>(ring: *mut det_ring_t) -> Option<&'a Ends> {
+unsafe fn open<'a>(ring: *mut det_ring_t) -> Result<&'a Ends, det_error_t> {
     // SAFETY: the caller's promise.
     unsafe { sealed::open(ring.cast()) }
-}
-
-fn refused(ring: *const det_ring_t) -> det_error_t {
-    if ring.is_null() { DET_ERR_NULL } else { DET_ERR_NOT_INITIALIZED }
 }
 
 /// How many bytes a buffer needs, wherever it begins, for a ring in which `count` messages of at most `size` bytes each
@@ -68,26 +64,23 @@ pub extern "C" fn det_ring_size(count: usize, size: usize) -> usize {
 /// (C1), and the buffer is nobody else's until the ring is destroyed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_init(buffer: *mut c_void, size: usize) -> *mut det_ring_t {
-    let fail = |error| {
-        note_global(error);
-        ptr::null_mut()
-    };
-    if buffer.is_null() {
-        return fail(DET_ERR_NULL);
-    }
     // SAFETY: the caller's promise.
-    let Some(buffer) = (unsafe { sealed::buffer(buffer.cast(), size) }) else {
-        return fail(DET_ERR_INVALID_PARAM);
-    };
-    let Some((place, rest)) = sealed::split(buffer) else { return fail(DET_ERR_BUFFER_TOO_SMALL) };
-    let Ok((producer, consumer)) = ring(rest) else { return fail(DET_ERR_BUFFER_TOO_SMALL) };
+    handle_or_null(unsafe { init(buffer, size) })
+}
+
+/// # Safety
+/// As [`det_ring_init`].
+unsafe fn init(buffer: *mut c_void, size: usize) -> Result<*mut det_ring_t, det_error_t> {
+    // SAFETY: the caller's promise.
+    let (place, rest) = unsafe { sealed::lent(buffer, size) }?;
+    let (producer, consumer) = ring(rest).map_err(|_| DET_ERR_BUFFER_TOO_SMALL)?;
     let ends = Ends {
         grant: UnsafeCell::new(None),
         producer: UnsafeCell::new(producer),
         received: UnsafeCell::new(None),
         consumer: UnsafeCell::new(consumer),
     };
-    sealed::put(place, ends).cast()
+    Ok(sealed::put(place, ends).cast())
 }
 
 /// A place for a message of at most `size` bytes, aligned to 16. Nothing is taken until `det_ring_commit`. Another grant takes
@@ -107,7 +100,7 @@ pub unsafe extern "C" fn det_ring_init(buffer: *mut c_void, size: usize) -> *mut
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_grant(ring: *mut det_ring_t, size: usize) -> *mut c_void {
     // SAFETY: the caller's promise.
-    let Some(ends) = (unsafe { open(ring) }) else { return ptr::null_mut() };
+    let Ok(ends) = (unsafe { open(ring) }) else { return ptr::null_mut() };
     // SAFETY: (C3) the producer's.
     let held = unsafe { &mut *ends.grant.get() };
     let granted = match held.take() {
@@ -121,7 +114,7 @@ pub unsafe extern "C" fn det_ring_grant(ring: *mut det_ring_t, size: usize) -> *
     match granted {
         Ok(grant) => (**held.insert(grant)).as_mut_ptr().cast(),
         Err(error) => {
-            note_global(match error {
+            noted(match error {
                 RingError::Full { .. } => DET_ERR_FULL,
                 RingError::TooLong { .. } => DET_ERR_UNSUPPORTED_SIZE,
             });
@@ -145,7 +138,10 @@ pub unsafe extern "C" fn det_ring_grant(ring: *mut det_ring_t, size: usize) -> *
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_commit(ring: *mut det_ring_t, size: usize) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(ends) = (unsafe { open(ring) }) else { return refused(ring) };
+    let ends = match unsafe { open(ring) } {
+        Ok(ends) => ends,
+        Err(error) => return error,
+    };
     // SAFETY: (C3) the producer's.
     match unsafe { &mut *ends.grant.get() }.take() {
         Some(grant) => grant.commit(size),
@@ -170,7 +166,7 @@ pub unsafe extern "C" fn det_ring_commit(ring: *mut det_ring_t, size: usize) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_read(ring: *mut det_ring_t, size: *mut usize) -> *const c_void {
     // SAFETY: the caller's promise.
-    let Some(ends) = (unsafe { open(ring) }) else { return ptr::null() };
+    let Ok(ends) = (unsafe { open(ring) }) else { return ptr::null() };
     // SAFETY: (C3) the consumer's.
     let held = unsafe { &mut *ends.received.get() };
     if held.is_none() {
@@ -199,7 +195,10 @@ pub unsafe extern "C" fn det_ring_read(ring: *mut det_ring_t, size: *mut usize) 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_release(ring: *mut det_ring_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(ends) = (unsafe { open(ring) }) else { return refused(ring) };
+    let ends = match unsafe { open(ring) } {
+        Ok(ends) => ends,
+        Err(error) => return error,
+    };
     // SAFETY: (C3) the consumer's.
     if unsafe { &mut *ends.received.get() }.take().is_some() { DET_OK } else { DET_ERR_INVALID_PARAM }
 }
@@ -218,10 +217,5 @@ pub unsafe extern "C" fn det_ring_release(ring: *mut det_ring_t) -> det_error_t 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn det_ring_destroy(ring: *mut det_ring_t) -> det_error_t {
     // SAFETY: the caller's promise.
-    if unsafe { open(ring) }.is_none() {
-        return refused(ring);
-    }
-    // SAFETY: just opened.
-    unsafe { sealed::close(ring.cast::<InBuffer<Ends>>()) };
-    DET_OK
+    unsafe { sealed::end(ring.cast::<InBuffer<Ends>>()) }
 }

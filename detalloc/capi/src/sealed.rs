@@ -1,7 +1,11 @@
 //! What lies in a caller's buffer and is known by its seal.
 
-use crate::error::{det_error_t, note_global};
+use crate::error::{
+    det_error_t::{self, *},
+    noted,
+};
 use core::{
+    ffi::c_void,
     mem::MaybeUninit,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
@@ -35,8 +39,24 @@ pub(crate) const fn bytes_needed<T>() -> usize {
 type Place<T> = &'static mut MaybeUninit<InBuffer<T>>;
 type Rest = &'static mut [MaybeUninit<u8>];
 
-/// Cuts a buffer into the place of a thing and the rest.
-pub(crate) fn split<T>(buffer: Rest) -> Option<(Place<T>, Rest)> {
+/// What a buffer from C becomes: the place of a thing, and the rest.
+///
+/// # Safety
+/// (C1) of `size` bytes, and lent for as long as the thing is there.
+pub(crate) unsafe fn lent<T>(start: *mut c_void, size: usize) -> Result<(Place<T>, Rest), det_error_t> {
+    if start.is_null() {
+        return Err(DET_ERR_NULL);
+    }
+    let is_object = size <= isize::MAX.unsigned_abs() && start.addr().checked_add(size).is_some();
+    if !is_object {
+        return Err(DET_ERR_INVALID_PARAM);
+    }
+    // SAFETY: the caller's promise; whatever is in there, it may be uninitialised.
+    let buffer = unsafe { core::slice::from_raw_parts_mut(start.cast(), size) };
+    split(buffer).ok_or(DET_ERR_BUFFER_TOO_SMALL)
+}
+
+fn split<T>(buffer: Rest) -> Option<(Place<T>, Rest)> {
     let slack = buffer.as_ptr().addr().wrapping_neg() & (align_of::<InBuffer<T>>() - 1);
     let (place, rest) = buffer.get_mut(slack..)?.split_at_mut_checked(size_of::<InBuffer<T>>())?;
     // SAFETY: of that size and alignment, and nobody else's.
@@ -49,28 +69,14 @@ pub(crate) fn put<T: Sealed>(place: &'static mut MaybeUninit<InBuffer<T>>, thing
     place.write(InBuffer { seal: AtomicUsize::new(seal_of::<T>(address)), thing })
 }
 
-/// A buffer from C. `None`: it is null, or no object is that large.
-///
-/// # Safety
-/// (C1) of `size` bytes, and lent for as long as what it becomes.
-pub(crate) unsafe fn buffer(start: *mut u8, size: usize) -> Option<&'static mut [MaybeUninit<u8>]> {
-    let too_large = size > isize::MAX.unsigned_abs() || start.addr().checked_add(size).is_none();
-    if start.is_null() || too_large {
-        return None;
-    }
-    // SAFETY: the caller's promise; whatever is in there, it may be uninitialised.
-    Some(unsafe { core::slice::from_raw_parts_mut(start.cast(), size) })
-}
-
-/// The thing that a handle leads to, if it is one.
+/// The thing that a handle leads to, or why it leads to none, which is noted.
 ///
 /// # Safety
 /// (C1)
 #[inline]
-pub(crate) unsafe fn open<'a, T: Sealed>(handle: *mut InBuffer<T>) -> Option<&'a T> {
+pub(crate) unsafe fn open<'a, T: Sealed>(handle: *mut InBuffer<T>) -> Result<&'a T, det_error_t> {
     if handle.is_null() {
-        note_global(det_error_t::DET_ERR_NULL);
-        return None;
+        return Err(noted(DET_ERR_NULL));
     }
     let seal = if handle.is_aligned() {
         // SAFETY: (C1) readable memory, and a word has no invalid values. Relaxed: a handle reaches another thread by the caller's
@@ -80,11 +86,10 @@ pub(crate) unsafe fn open<'a, T: Sealed>(handle: *mut InBuffer<T>) -> Option<&'a
         !seal_of::<T>(handle.addr())
     };
     if seal != seal_of::<T>(handle.addr()) {
-        note_global(det_error_t::DET_ERR_NOT_INITIALIZED);
-        return None;
+        return Err(noted(DET_ERR_NOT_INITIALIZED));
     }
     // SAFETY: (C2)
-    Some(unsafe { &(*handle).thing })
+    Ok(unsafe { &(*handle).thing })
 }
 
 /// Breaks the seal.
@@ -94,4 +99,18 @@ pub(crate) unsafe fn open<'a, T: Sealed>(handle: *mut InBuffer<T>) -> Option<&'a
 pub(crate) unsafe fn close<T: Sealed>(handle: *mut InBuffer<T>) {
     // SAFETY: (C2). Relaxed: as above.
     unsafe { (*handle).seal.store(0, Relaxed) };
+}
+
+/// Ends a thing of which nothing is to be looked at in the end.
+///
+/// # Safety
+/// (C1), and nobody uses it any more.
+pub(crate) unsafe fn end<T: Sealed>(handle: *mut InBuffer<T>) -> det_error_t {
+    // SAFETY: the caller's promise.
+    if let Err(error) = unsafe { open(handle) } {
+        return error;
+    }
+    // SAFETY: just opened.
+    unsafe { close(handle) };
+    DET_OK
 }

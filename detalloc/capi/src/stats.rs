@@ -5,7 +5,6 @@ use crate::{
     clock,
     config::DET_MAX_POOLS,
     error::det_error_t::{self, *},
-    operations::refused,
 };
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use detalloc::{PoolStats, Stats};
@@ -163,7 +162,10 @@ pub unsafe extern "C" fn det_get_stats(
     stats: *mut det_stats_t,
 ) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc.cast_mut()) }) else { return refused(alloc) };
+    let opened = match unsafe { det_allocator_t::open(alloc.cast_mut()) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
+    };
     if stats.is_null() {
         return opened.last_error.note(DET_ERR_NULL);
     }
@@ -214,7 +216,10 @@ pub unsafe extern "C" fn det_get_pool_stats(
     stats: *mut det_pool_stats_t,
 ) -> det_error_t {
     // SAFETY: the caller's promise.
-    let Some(opened) = (unsafe { det_allocator_t::open(alloc.cast_mut()) }) else { return refused(alloc) };
+    let opened = match unsafe { det_allocator_t::open(alloc.cast_mut()) } {
+        Ok(opened) => opened,
+        Err(error) => return error,
+    };
     if stats.is_null() {
         return opened.last_error.note(DET_ERR_NULL);
     }

@@ -1,5 +1,5 @@
-//! The pages that Doxygen makes of the headers, and that it fails where something is not documented. Where Doxygen is missing, it says
-//! so, and that is a failure in CI.
+//! The pages that Doxygen makes of the headers, and that it fails where something is not documented. Where Doxygen is missing,
+//! it says so, and that is a failure in CI.
 #![cfg(all(target_os = "linux", not(miri)))]
 
 #[path = "common/compilers.rs"]
