@@ -16,6 +16,47 @@ const NOT_RUN: &str =
 const PROGRAMS: [(&str, &str); 2] =
     [("samples/basic", "served 20, refused 8, most in use 20"), ("tests/heap", "all well")];
 
+/// The symbols of processors, and the Rust target that Kconfig has to choose for each; none where there is none that fits.
+const PROCESSORS: [(&str, &str); 22] = [
+    ("CPU_CORTEX_M0PLUS", "thumbv6m-none-eabi"),
+    ("CPU_CORTEX_M3", "thumbv7m-none-eabi"),
+    ("CPU_CORTEX_M4", "thumbv7em-none-eabi"),
+    ("CPU_CORTEX_M7 FP_HARDABI", "thumbv7em-none-eabihf"),
+    ("CPU_CORTEX_M23", "thumbv8m.base-none-eabi"),
+    ("CPU_CORTEX_M33", "thumbv8m.main-none-eabi"),
+    ("CPU_CORTEX_M55 FP_HARDABI", "thumbv8m.main-none-eabihf"),
+    ("ARM64 64BIT", "aarch64-unknown-none-softfloat"),
+    // Zephyr passes floating-point numbers in integer registers unless it is told otherwise.
+    ("RISCV_ISA_RV64I 64BIT RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C", "riscv64imac-unknown-none-elf"),
+    (
+        "RISCV_ISA_RV64I 64BIT RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C FLOAT_HARD CPU_HAS_FPU_DOUBLE_PRECISION",
+        "riscv64gc-unknown-none-elf",
+    ),
+    ("RISCV_ISA_RV64I 64BIT RISCV_ISA_EXT_M RISCV_ISA_EXT_C", ""),
+    ("RISCV_ISA_RV32I RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C", "riscv32imac-unknown-none-elf"),
+    (
+        "RISCV_ISA_RV32I RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C FLOAT_HARD",
+        "riscv32imafc-unknown-none-elf",
+    ),
+    (
+        "RISCV_ISA_RV32I RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C FLOAT_HARD CPU_HAS_FPU_DOUBLE_PRECISION",
+        "",
+    ),
+    // Without atomic exchanges, which would trap.
+    ("RISCV_ISA_RV32I RISCV_ISA_EXT_M RISCV_ISA_EXT_C", "riscv32imc-unknown-none-elf"),
+    ("RISCV_ISA_RV32I RISCV_ISA_EXT_M", "riscv32im-unknown-none-elf"),
+    ("RISCV_ISA_RV32I RISCV_ISA_EXT_C", "riscv32i-unknown-none-elf"),
+    ("RISCV_ISA_EXT_M RISCV_ISA_EXT_A RISCV_ISA_EXT_C", ""),
+    ("X86_64 64BIT", "x86_64-unknown-none"),
+    ("ARCH_POSIX 64BIT", "x86_64-unknown-linux-gnu"),
+    ("ARCH_POSIX", "i686-unknown-linux-gnu"),
+    // A processor that Kconfig knows nothing of.
+    ("PRINTK", ""),
+];
+
+/// What stands for the machine at hand, beside what a program's `prj.conf` says.
+const HOST: &str = "CONFIG_ARCH_POSIX=y\nCONFIG_64BIT=y\n";
+
 /// Lints what can be linted, builds both programs as the module's own files say, and runs them.
 ///
 /// # Errors
@@ -33,6 +74,22 @@ pub fn run(workspace: &Workspace, row: &mut Row) -> Result<(), Failure> {
     judge("Rust has every target that Kconfig names", has_targets(&module, &rust_targets(workspace)?)?, row);
     let folder =
         tempfile::tempdir().map_err(|error| Failure::CannotRun(format!("a temporary folder: {error}")))?;
+    for (processor, target) in PROCESSORS {
+        let symbols = processor.split(' ').map(|symbol| format!("CONFIG_{symbol}=y\n"));
+        let wanted = symbols.chain(["CONFIG_DETALLOC=y\n".to_owned()]).collect::<String>();
+        let config = configure(&module, folder.path(), &wanted)?;
+        let chosen = format!("CONFIG_DETALLOC_RUST_TARGET=\"{target}\"");
+        judge(
+            &format!("Kconfig chooses for {processor}: {target}"),
+            config.lines().any(|line| line == chosen),
+            row,
+        );
+    }
+    judge(
+        "a processor without a Rust target stops the build",
+        stops_without_target(&module, folder.path())?,
+        row,
+    );
     for (program, last) in PROGRAMS {
         let text = build_and_run(&module, program, folder.path())?;
         row.built = true;
@@ -56,30 +113,57 @@ fn quiet(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(std::io::stderr()).status().is_ok_and(|status| status.success())
 }
 
-/// What a program prints, built in a folder with the configuration that the Kconfig parser makes of its `prj.conf`.
-fn build_and_run(module: &Path, program: &str, folder: &Path) -> Result<String, Failure> {
-    let cannot = |what: &str| Failure::CannotRun(format!("{program} of the Zephyr module: {what}"));
-    let build = folder.join(program);
-    let config = build.join("config");
-    fs::create_dir_all(&build).map_err(|error| Failure::file(&build, error))?;
+/// The configuration that the Kconfig parser makes of these lines, also as the file `config` in a folder.
+fn configure(module: &Path, folder: &Path, wanted: &str) -> Result<String, Failure> {
+    let (all, config) = (folder.join("wanted"), folder.join("config"));
+    fs::write(&all, wanted).map_err(|error| Failure::file(&all, error))?;
     let parsed = Command::new("kconfig-conf")
         .args(["--allnoconfig", "stand-in/Kconfig"])
         .current_dir(module)
         .env("srctree", module)
         .env("KCONFIG_CONFIG", &config)
-        .env("KCONFIG_ALLCONFIG", module.join(program).join("prj.conf"))
+        .env("KCONFIG_ALLCONFIG", &all)
         .output();
-    let read = |path: &Path| fs::read_to_string(path).map_err(|error| Failure::file(path, error));
-    let wanted = read(&module.join(program).join("prj.conf"))?;
+    let text = fs::read_to_string(&config).map_err(|error| Failure::file(&config, error))?;
     // The parser is silent about a symbol that the files do not have.
-    if !(parsed.is_ok_and(|output| output.status.success()) && takes_over(&wanted, &read(&config)?)) {
-        return Err(cannot("Kconfig does not take its prj.conf"));
+    if parsed.is_ok_and(|output| output.status.success()) && takes_over(wanted, &text) {
+        Ok(text)
+    } else {
+        Err(Failure::CannotRun(format!("Kconfig of the Zephyr module does not take:\n{wanted}")))
     }
-    let mut configure = Command::new("cmake");
-    configure.arg("-S").arg(module.join("stand-in")).arg("-B").arg(&build);
-    configure.arg(definition("DETALLOC_CONFIG", &config));
-    configure.arg(definition("DETALLOC_PROGRAM", &module.join(program)));
-    if !quiet(&mut configure) || !quiet(Command::new("cmake").arg("--build").arg(&build)) {
+}
+
+/// CMake, for a program of the module with the configuration in a folder.
+fn cmake(module: &Path, program: &str, folder: &Path) -> Command {
+    let mut cmake = Command::new("cmake");
+    cmake.arg("-S").arg(module.join("stand-in")).arg("-B").arg(folder);
+    cmake.arg(definition("DETALLOC_CONFIG", &folder.join("config")));
+    cmake.arg(definition("DETALLOC_PROGRAM", &module.join(program)));
+    cmake
+}
+
+/// Whether CMake stops where Kconfig has chosen no target, and says why.
+fn stops_without_target(module: &Path, folder: &Path) -> Result<bool, Failure> {
+    let build = folder.join("no-target");
+    fs::create_dir_all(&build).map_err(|error| Failure::file(&build, error))?;
+    configure(module, &build, "CONFIG_PRINTK=y\nCONFIG_DETALLOC=y\n")?;
+    let output = cmake(module, PROGRAMS[0].0, &build).stdin(Stdio::null()).output();
+    Ok(output.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stderr);
+        !output.status.success() && said.contains("knows no Rust target")
+    }))
+}
+
+/// What a program prints, built in a folder with the configuration that the Kconfig parser makes of its `prj.conf`.
+fn build_and_run(module: &Path, program: &str, folder: &Path) -> Result<String, Failure> {
+    let cannot = |what: &str| Failure::CannotRun(format!("{program} of the Zephyr module: {what}"));
+    let build = folder.join(program);
+    fs::create_dir_all(&build).map_err(|error| Failure::file(&build, error))?;
+    let own = module.join(program).join("prj.conf");
+    let own = fs::read_to_string(&own).map_err(|error| Failure::file(&own, error))?;
+    configure(module, &build, &(own + HOST))?;
+    if !quiet(&mut cmake(module, program, &build)) || !quiet(Command::new("cmake").arg("--build").arg(&build))
+    {
         return Err(cannot("it does not build"));
     }
     let output = Command::new(build.join("app")).output().map_err(|error| cannot(&error.to_string()))?;

@@ -9,34 +9,36 @@
 
 int det_heap_init(struct det_heap *heap)
 {
-	det_config_t config = det_default_config();
+	size_t needed;
+
+	if (heap == NULL) {
+		return -EINVAL;
+	}
 
 	if (heap->alloc != NULL) {
 		return -EALREADY;
 	}
 
-	if (heap->pool_count > DET_MAX_POOLS) {
-		return -EINVAL;
+	/* Where the linker puts the buffer must not decide whether there is a heap. */
+	needed = det_alloc_size_pools(heap->pools, heap->pool_count);
+
+	if (needed > heap->bytes) {
+		return -ENOMEM;
 	}
 
-	config.pool_count = heap->pool_count;
-	memcpy(config.pools, heap->pools, heap->pool_count * sizeof(config.pools[0]));
-	config.enable_stats = false;
-	config.enable_validation = false;
-	heap->alloc = det_alloc_init(heap->buffer, heap->bytes, &config);
-
-	if (heap->alloc != NULL) {
-		return 0;
+	if (needed > 0) {
+		heap->alloc = det_alloc_init_pools(heap->buffer, heap->bytes, heap->pools,
+						   heap->pool_count);
 	}
 
-	return det_last_error(NULL) == DET_ERR_BUFFER_TOO_SMALL ? -ENOMEM : -EINVAL;
+	return heap->alloc != NULL ? 0 : -EINVAL;
 }
 
 void *det_heap_alloc(struct det_heap *heap, size_t bytes)
 {
 	void *mem = NULL;
 
-	if (bytes > 0) {
+	if (heap != NULL && bytes > 0) {
 		k_spinlock_key_t key = k_spin_lock(&heap->lock);
 
 		mem = det_alloc(heap->alloc, bytes);
@@ -50,7 +52,7 @@ void *det_heap_aligned_alloc(struct det_heap *heap, size_t align, size_t bytes)
 {
 	void *mem = NULL;
 
-	if (bytes > 0) {
+	if (heap != NULL && bytes > 0) {
 		k_spinlock_key_t key = k_spin_lock(&heap->lock);
 
 		mem = det_alloc_aligned(heap->alloc, bytes, align > 0 ? align : 1);
@@ -77,23 +79,28 @@ void *det_heap_calloc(struct det_heap *heap, size_t num, size_t size)
 
 void *det_heap_realloc(struct det_heap *heap, void *mem, size_t bytes)
 {
-	k_spinlock_key_t key = k_spin_lock(&heap->lock);
 	void *moved = NULL;
 
-	if (mem != NULL || bytes > 0) {
+	if (heap != NULL && (mem != NULL || bytes > 0)) {
+		k_spinlock_key_t key = k_spin_lock(&heap->lock);
+
 		moved = det_realloc(heap->alloc, mem, bytes);
+		k_spin_unlock(&heap->lock, key);
 	}
 
-	k_spin_unlock(&heap->lock, key);
 	return moved;
 }
 
 int det_heap_free(struct det_heap *heap, void *mem)
 {
-	k_spinlock_key_t key = k_spin_lock(&heap->lock);
-	det_error_t error = det_free(heap->alloc, mem);
+	det_error_t error = DET_ERR_NULL;
 
-	k_spin_unlock(&heap->lock, key);
+	if (heap != NULL) {
+		k_spinlock_key_t key = k_spin_lock(&heap->lock);
+
+		error = det_free(heap->alloc, mem);
+		k_spin_unlock(&heap->lock, key);
+	}
 
 	switch (error) {
 	case DET_OK:
@@ -107,10 +114,15 @@ int det_heap_free(struct det_heap *heap, void *mem)
 
 size_t det_heap_usable_size(struct det_heap *heap, void *mem)
 {
-	k_spinlock_key_t key = k_spin_lock(&heap->lock);
-	size_t bytes = det_alloc_usable_size(heap->alloc, mem);
+	size_t bytes = 0;
 
-	k_spin_unlock(&heap->lock, key);
+	if (heap != NULL) {
+		k_spinlock_key_t key = k_spin_lock(&heap->lock);
+
+		bytes = det_alloc_usable_size(heap->alloc, mem);
+		k_spin_unlock(&heap->lock, key);
+	}
+
 	return bytes;
 }
 
@@ -118,10 +130,14 @@ size_t det_heap_usable_size(struct det_heap *heap, void *mem)
 static det_pool_stats_t counts(struct det_heap *heap, size_t pool)
 {
 	det_pool_stats_t stats = {0};
-	k_spinlock_key_t key = k_spin_lock(&heap->lock);
 
-	(void)det_get_pool_stats(heap->alloc, pool, &stats);
-	k_spin_unlock(&heap->lock, key);
+	if (heap != NULL) {
+		k_spinlock_key_t key = k_spin_lock(&heap->lock);
+
+		(void)det_get_pool_stats(heap->alloc, pool, &stats);
+		k_spin_unlock(&heap->lock, key);
+	}
+
 	return stats;
 }
 
@@ -169,10 +185,15 @@ int det_heap_runtime_stats_get(struct det_heap *heap, struct sys_memory_stats *s
 
 bool det_heap_validate(struct det_heap *heap)
 {
-	k_spinlock_key_t key = k_spin_lock(&heap->lock);
-	bool is_valid = det_validate(heap->alloc);
+	bool is_valid = false;
 
-	k_spin_unlock(&heap->lock, key);
+	if (heap != NULL) {
+		k_spinlock_key_t key = k_spin_lock(&heap->lock);
+
+		is_valid = det_validate(heap->alloc);
+		k_spin_unlock(&heap->lock, key);
+	}
+
 	return is_valid;
 }
 

@@ -10,7 +10,7 @@
 #define LARGE 2
 
 DET_HEAP_DEFINE(heap, 8192, {64, SMALL}, {256, LARGE});
-DET_HEAP_DEFINE(other, 8192, {64, 4});
+DET_HEAP_DEFINE_STATIC(other, 8192, {64, 4});
 DET_HEAP_DEFINE(too_small, 256, {64, 100});
 DET_HEAP_DEFINE(impossible, 8192, {64, 4}, {64, 4});
 
@@ -122,6 +122,51 @@ ZTEST(detalloc, test_a_heap_that_cannot_be_refuses_everything)
 	zassert_equal(det_heap_runtime_stats_get(&heap, NULL), -EINVAL);
 	zassert_equal(det_heap_num_used_get(&heap, 99), 0);
 	zassert_false(det_heap_validate(&too_small));
+}
+
+ZTEST(detalloc, test_a_heap_needs_no_more_than_is_documented)
+{
+	static const det_pool_config_t one[] = {{32, 1}};
+	static const det_pool_config_t powers[] = {{64, 200}, {128, 100}, {1024, 10}, {4096, 2}};
+	static const det_pool_config_t others[] = {{48, 1000}, {112, 168}, {272, 80}, {544, 40}};
+	static const struct {
+		const det_pool_config_t *pools;
+		size_t count;
+	} heaps[] = {{one, ARRAY_SIZE(one)}, {powers, ARRAY_SIZE(powers)}, {others, ARRAY_SIZE(others)}};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(heaps); i++) {
+		size_t bytes = 0, documented = sizeof(void *) > 4 ? 1200 : 400, align = 64, pool;
+		size_t needed = det_alloc_size_pools(heaps[i].pools, heaps[i].count);
+
+		for (pool = 0; pool < heaps[i].count; pool++) {
+			size_t size = heaps[i].pools[pool].block_size;
+			size_t natural = size & (~size + 1);
+
+			bytes += size * heaps[i].pools[pool].block_count;
+			documented += 128 + heaps[i].pools[pool].block_count / 4;
+			align = natural > align ? natural : align;
+		}
+
+		zassert_true(needed > bytes && needed <= bytes + bytes / 64 + documented + align);
+	}
+}
+
+ZTEST(detalloc, test_no_heap_refuses_everything)
+{
+	int on_stack;
+
+	zassert_equal(det_heap_init(NULL), -EINVAL);
+	zassert_is_null(det_heap_alloc(NULL, 1));
+	zassert_is_null(det_heap_aligned_alloc(NULL, 16, 1));
+	zassert_is_null(det_heap_calloc(NULL, 1, 1));
+	zassert_is_null(det_heap_realloc(NULL, NULL, 1));
+	zassert_equal(det_heap_free(NULL, &on_stack), -EINVAL);
+	zassert_equal(det_heap_usable_size(NULL, &on_stack), 0);
+	zassert_equal(det_heap_num_used_get(NULL, 0), 0);
+	zassert_equal(det_heap_max_used_get(NULL, 0), 0);
+	zassert_equal(det_heap_num_free_get(NULL, 0), 0);
+	zassert_false(det_heap_validate(NULL));
 }
 
 ZTEST(detalloc, test_overwritten_metadata_is_named)
