@@ -413,7 +413,7 @@ struct det_allocator_t *det_alloc_init(void *buffer,
 
 /**
  * As `det_alloc_init`, with a plain allocator and less stack, for tasks that have little: there is no `det_config_t`, which has room
- * for the most pools. It takes about 800 bytes on a Cortex-M4 (`cargo xtask reach --target freertos` measures them). The allocator is
+ * for the most pools. It takes about 850 bytes on a Cortex-M4 (`cargo xtask reach --target freertos` measures them). The allocator is
  * not `thread_safe`, a class that has run dry takes blocks of larger ones, operations are not counted, and `det_alloc_destroy` checks
  * nothing. Pools count their blocks all the same.
  *

@@ -82,7 +82,7 @@ struct det_heap {
  * @return 0, -ENOMEM if the buffer is too small, -EINVAL if the pools cannot be, or -EALREADY if the heap was set up.
  *
  * @par Time
- * Linear in the size of the metadata. It takes about 800 bytes of stack on a Cortex-M4.
+ * Linear in the size of the metadata. It takes about 850 bytes of stack on a Cortex-M4.
  */
 int det_heap_init(struct det_heap *heap);
 
