@@ -286,18 +286,6 @@ impl<'r> Region<'r> {
         unsafe { self.at(usize::from(self.header().page_table.add(page).read()) * LINE_BYTES) }
     }
 
-    /// What has this number where some of them lie in a row, from this distance on.
-    ///
-    /// The number comes first: so the compiler still knows that what is found is not null, and nobody asks again.
-    ///
-    /// # Safety
-    /// More of them than the number lie there (I1), and may be shared.
-    #[inline]
-    unsafe fn nth<T>(self, row: u32, number: usize) -> &'r T {
-        // SAFETY: the caller's promise; neither the way there nor the place is outside of the region.
-        unsafe { self.header.cast::<T>().add(number).byte_add(row as usize).as_ref() }
-    }
-
     /// Pool number `number`, if there is one.
     #[inline]
     pub(crate) fn pool(self, number: usize) -> Option<&'r Pool> {
@@ -308,11 +296,11 @@ impl<'r> Region<'r> {
     /// Pool number `number`.
     ///
     /// # Safety
-    /// There is one.
+    /// `number < pool_count`.
     #[inline]
     pub(crate) unsafe fn existing_pool(self, number: usize) -> &'r Pool {
-        // SAFETY: (I1) the caller's promise; `build` wrote it.
-        unsafe { self.nth(self.header().pools, number) }
+        // SAFETY: (I1) the caller's promise; `build` wrote this many.
+        unsafe { self.at(self.header().pools as usize + number * size_of::<Pool>()) }
     }
 
     /// The parts of pool number `number`, if there is one.
@@ -320,7 +308,7 @@ impl<'r> Region<'r> {
     pub(crate) fn parts(self, number: usize) -> Option<Parts<'r>> {
         let pool = self.pool(number)?;
         // SAFETY: (I1) `build` wrote as many as pools.
-        let ledger = unsafe { self.nth(self.header().ledgers, number) };
+        let ledger = unsafe { self.at(self.header().ledgers as usize + number * size_of::<Ledger>()) };
         Some(Parts { pool, ledger })
     }
 

@@ -58,35 +58,32 @@ impl<'r> Region<'r> {
         let aligned = unsafe { self.header().aligned_pools_within_page(align_mask) };
         let lenders = aligned & own.bit.wrapping_neg() & self.header().borrow;
         if self.header().is_awaited() {
-            // SAFETY: (I2) the masks of aligned pools are of pools that there are.
-            return unsafe { self.take_waiting(own, lenders) };
+            return self.take_waiting(own, lenders);
         }
-        // SAFETY: as above.
-        unsafe { self.take_lent(own, lenders) }
+        self.take_lent(own, lenders)
     }
 
     /// The same where blocks are on their way home. Apart, so that borrowing saves no registers for it.
-    ///
-    /// # Safety
-    /// The lenders are pools that there are.
     #[cold]
     #[inline(never)]
-    unsafe fn take_waiting(self, own: &'r Pool, lenders: usize) -> Option<NonNull<u8>> {
+    fn take_waiting(self, own: &'r Pool, lenders: usize) -> Option<NonNull<u8>> {
         match self.seek_announced(own, lenders) {
             Some((parts, group)) => self.take_announced(parts, group),
-            // SAFETY: the caller's promise.
-            None => unsafe { self.take_lent(own, lenders) },
+            None => self.take_lent(own, lenders),
         }
     }
 
-    /// Takes a block that is borrowed.
-    ///
-    /// # Safety
-    /// The lenders are pools that there are.
-    #[inline(always)]
-    unsafe fn take_lent(self, own: &Pool, lenders: usize) -> Option<NonNull<u8>> {
-        let number = self.seek_lender(own, lenders)?;
-        // SAFETY: the caller's promise.
+    /// Takes a block from the smallest of these pools that has one. A function of its own only where two call it.
+    #[cfg_attr(all(target_has_atomic = "ptr", feature = "remote-free"), cold, inline(never))]
+    #[cfg_attr(not(all(target_has_atomic = "ptr", feature = "remote-free")), inline(always))]
+    fn take_lent(self, own: &Pool, lenders: usize) -> Option<NonNull<u8>> {
+        let number = (self.header().available.get() & lenders).trailing_zeros() as usize;
+        if number >= self.header().pool_count {
+            self.note_refusal(own);
+            return None;
+        }
+        own.count_borrowed();
+        // SAFETY: just compared.
         self.take_from(unsafe { self.existing_pool(number) })
     }
 
@@ -99,8 +96,7 @@ impl<'r> Region<'r> {
         let fitting = header.aligned_pools(align_mask) & not_smaller;
         match self.pool(fitting.trailing_zeros() as usize) {
             Some(own) if header.available.get() & own.bit != 0 => Some(Sought { pool: own, claimed: None }),
-            // SAFETY: (I2) the masks of aligned pools are of pools that there are.
-            Some(own) => unsafe { self.seek_in(own, fitting) },
+            Some(own) => self.seek_in(own, fitting),
             None => {
                 count_one(&header.unsupported);
                 header.refusal.set(Refusal::UNSUPPORTED);
@@ -111,11 +107,8 @@ impl<'r> Region<'r> {
 
     /// The same in a class that has run dry, the first of the pools that fit: what is on its way home to the class itself comes before
     /// borrowing, and what is on its way to others before refusing.
-    ///
-    /// # Safety
-    /// The pools that fit are pools that there are.
     #[inline(always)]
-    unsafe fn seek_in(self, own: &'r Pool, fitting: usize) -> Option<Sought<'r>> {
+    fn seek_in(self, own: &'r Pool, fitting: usize) -> Option<Sought<'r>> {
         let header = self.header();
         let lenders = fitting & header.borrow;
         if header.is_awaited() {
@@ -123,23 +116,18 @@ impl<'r> Region<'r> {
                 return Some(Sought { pool: claimed.0.pool, claimed: Some(claimed) });
             }
         }
-        let number = self.seek_lender(own, lenders)?;
-        // SAFETY: the caller's promise.
-        Some(Sought { pool: unsafe { self.existing_pool(number) }, claimed: None })
+        self.seek_lender(own, lenders).map(|pool| Sought { pool, claimed: None })
     }
 
-    /// The number of the smallest of these pools that has a block. None: there is none, which is counted, and the reason noted.
-    ///
-    /// That a pool says that it has one may have been overwritten, that it may lend never is: so the number is of a lender.
+    /// The smallest of these pools that has a block. None: there is none, which is counted, and the reason noted.
     #[inline(always)]
-    fn seek_lender(self, own: &Pool, lenders: usize) -> Option<usize> {
-        let ready = self.header().available.get() & lenders;
-        if ready == 0 {
-            self.refuse_for(own);
-            return None;
+    fn seek_lender(self, own: &Pool, lenders: usize) -> Option<&'r Pool> {
+        let lender = self.pool((self.header().available.get() & lenders).trailing_zeros() as usize);
+        match lender {
+            Some(_) => own.count_borrowed(),
+            None => self.refuse_for(own),
         }
-        own.count_borrowed();
-        Some(ready.trailing_zeros() as usize)
+        lender
     }
 
     /// Blocks that other threads have freed: of the class itself, or else, where none of these pools has a block, of them.
@@ -214,9 +202,15 @@ impl<'r> Region<'r> {
         block
     }
 
-    /// Inlined, because a call would make every way of its caller save registers.
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn refuse_for(self, own: &Pool) {
+        self.note_refusal(own);
+    }
+
+    /// Counts a refusal and notes its reason. By no call where that would make every way of the caller save registers.
+    #[inline(always)]
+    fn note_refusal(self, own: &Pool) {
         self.parts_of(own).into_iter().for_each(|own| count_one(&own.ledger.refused));
         self.header().refusal.set(Refusal::exhausted(own.block_bytes));
     }
