@@ -6,7 +6,7 @@ mod compilers;
 #[path = "common/library.rs"]
 mod library;
 
-use compilers::{C, CPP, output};
+use compilers::{c, cpp, is_there, output};
 use library::{library, package};
 use std::{fs, path::Path, process::Command};
 
@@ -32,7 +32,7 @@ const SHARED: [&str; 1] = ["-ldetalloc_c"];
 
 #[test]
 fn the_example_of_the_specification_prints_its_three_lines() {
-    for compiler in C {
+    for compiler in c() {
         for link in [STATIC, SHARED] {
             let text = run(compiler, "c99", "specification.c", &link);
             let lines: Vec<_> = text.lines().collect();
@@ -52,21 +52,21 @@ fn measured(line: &str) -> bool {
 
 #[test]
 fn bad_input_is_refused_and_changes_nothing() {
-    for compiler in C {
+    for compiler in c() {
         assert_eq!(run(compiler, "c99", "misuse.c", &STATIC), "all refused\n");
     }
 }
 
 #[test]
 fn hooks_hear_of_every_block_and_what_they_ask_is_served_or_refused() {
-    for compiler in C {
+    for compiler in c() {
         assert_eq!(run(compiler, "c99", "hooks.c", &STATIC), "heard\n");
     }
 }
 
 #[test]
 fn blocks_come_home_from_other_threads() {
-    for compiler in C {
+    for compiler in c() {
         for link in [STATIC, SHARED] {
             let text = run(compiler, "c99", "threads.c", &[link[0], "-pthread"]);
             assert_eq!(text, "failures: 0, left: 0 and 0 bytes, valid: 1 and 1\n");
@@ -82,14 +82,14 @@ fn the_program_of_the_readme_works() {
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("readme.c");
     fs::write(&source, program).unwrap();
-    for compiler in C {
+    for compiler in c() {
         assert_eq!(run_file(compiler, "c99", &source, &STATIC), "");
     }
 }
 
 #[test]
 fn containers_and_a_process_block_work_in_cpp() {
-    for compiler in CPP {
+    for compiler in cpp() {
         let text = run(compiler, "c++17", "process_block.cpp", &STATIC);
         assert_eq!(text, "refused: 0, valid: 1, containers: 1\n");
     }
@@ -97,7 +97,7 @@ fn containers_and_a_process_block_work_in_cpp() {
 
 #[test]
 fn owners_objects_and_containers_keep_their_promises_in_cpp() {
-    for compiler in CPP {
+    for compiler in cpp() {
         for options in ["-O2", "-fno-exceptions", "-fno-rtti"] {
             assert_eq!(run(compiler, "c++17", "containers.cpp", &[STATIC[0], options]), "contained\n");
         }
@@ -107,7 +107,9 @@ fn owners_objects_and_containers_keep_their_promises_in_cpp() {
 #[test]
 fn the_header_says_what_every_parameter_is() {
     let header = package().join("include/detalloc.h");
-    output(Command::new("clang").args(["-fsyntax-only", "-Wdocumentation", "-Werror"]).arg(&header));
+    if is_there(&["clang"]) {
+        output(Command::new("clang").args(["-fsyntax-only", "-Wdocumentation", "-Werror"]).arg(&header));
+    }
     let header = fs::read_to_string(header).unwrap();
     let documented = header.split("/**").filter_map(|part| part.split_once("*/"));
     let is_function = |declared: &str| declared.contains(");") && !declared.contains("typedef");

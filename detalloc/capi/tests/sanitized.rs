@@ -7,7 +7,7 @@ mod compilers;
 #[path = "common/library.rs"]
 mod library;
 
-use compilers::{C, CPP, output};
+use compilers::{c, cpp, output};
 use library::package;
 use std::{
     path::{Path, PathBuf},
@@ -37,7 +37,7 @@ fn program(compiler: &str, source: &Path) -> (TempDir, PathBuf) {
 
 #[test]
 fn bad_input_is_refused_without_a_wrong_access() {
-    for compiler in C {
+    for compiler in c() {
         let (_folder, program) = program(compiler, &package().join("examples/misuse.c"));
         assert_eq!(output(&mut Command::new(program)), "all refused\n", "{compiler}");
     }
@@ -45,7 +45,7 @@ fn bad_input_is_refused_without_a_wrong_access() {
 
 #[test]
 fn hooks_that_ask_for_anything_make_no_wrong_access() {
-    for compiler in C {
+    for compiler in c() {
         let (_folder, program) = program(compiler, &package().join("examples/hooks.c"));
         assert_eq!(output(&mut Command::new(program)), "heard\n", "{compiler}");
     }
@@ -53,7 +53,7 @@ fn hooks_that_ask_for_anything_make_no_wrong_access() {
 
 #[test]
 fn the_example_of_the_specification_makes_no_wrong_access() {
-    for compiler in C {
+    for compiler in c() {
         let (_folder, program) = program(compiler, &package().join("examples/specification.c"));
         assert!(output(&mut Command::new(program)).contains("10\n"), "{compiler}");
     }
@@ -61,7 +61,7 @@ fn the_example_of_the_specification_makes_no_wrong_access() {
 
 #[test]
 fn threads_make_no_wrong_access() {
-    for compiler in C {
+    for compiler in c() {
         let (_folder, program) = program(compiler, &package().join("examples/threads.c"));
         assert!(output(&mut Command::new(program)).starts_with("failures: 0,"), "{compiler}");
     }
@@ -69,7 +69,7 @@ fn threads_make_no_wrong_access() {
 
 #[test]
 fn the_layer_for_cpp_makes_no_wrong_access() {
-    for compiler in CPP {
+    for compiler in cpp() {
         for (example, last) in [
             ("containers.cpp", "contained\n"),
             ("process_block.cpp", "refused: 0, valid: 1, containers: 1\n"),
@@ -90,7 +90,7 @@ fn what_the_library_touches_is_seen() {
             void *buffer = malloc(needed / 2);\n\
             return det_alloc_init(buffer, needed, &config) == NULL;\n\
         }\n";
-    for compiler in C {
+    for compiler in c() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("short.c");
         std::fs::write(&file, source).unwrap();

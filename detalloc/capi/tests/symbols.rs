@@ -6,7 +6,7 @@ mod compilers;
 #[path = "common/library.rs"]
 mod library;
 
-use compilers::{C, output};
+use compilers::{c, output};
 use library::{library, package};
 use std::{
     collections::BTreeSet,
@@ -107,7 +107,7 @@ fn a_program_links_other_rust_code_beside_it_whose_panics_are_caught() {
         output(rustc.current_dir(folder.path()));
     }
     let (ours, theirs) = (["-l:libdetalloc_c.a", "-ldetalloc_c"], ["-l:libother.a", "-l:libother.so"]);
-    for compiler in C {
+    for compiler in c() {
         for (first, second) in [(ours, theirs), (theirs, ours)] {
             for (first, second) in first.into_iter().flat_map(|one| second.map(|other| (one, other))) {
                 let built = folder.path().join("program");

@@ -185,6 +185,38 @@ pub const CLAIMS: &[Claim] = &[
         ..PLAIN
     },
     Claim {
+        id: "c-misuse",
+        claim: "Programs in C and C++ work by the header alone, and what is wrong gets an error and leaves the heap as it was",
+        evidence: "programs compiled by GCC and Clang with every warning an error, the specification's among them",
+        command: "test -p detalloc-capi --test programs --test symbols",
+        ..PLAIN
+    },
+    Claim {
+        id: "c-sanitized",
+        claim: "Whatever C hands over as a handle or a block, nothing is read or written where it must not be",
+        evidence: "the same programs under AddressSanitizer and UndefinedBehaviorSanitizer, with a library that is checked too",
+        command: "test -p detalloc-capi --test sanitized",
+        here_only: true,
+        ..PLAIN
+    },
+    Claim {
+        id: "c-constant-time",
+        claim: "det_alloc and det_free take the same number of instructions every time that the class has a free block",
+        evidence: "single steps through the library as C programs get it",
+        command: "test -p detalloc-capi --test constant_time -- --nocapture",
+        figure: "det_alloc:",
+        here_only: true,
+        ..PLAIN
+    },
+    Claim {
+        id: "reach",
+        claim: "Microcontrollers, FreeRTOS, Arm 64 and Windows give what x86-64 gives: the same blocks, refusals and statistics",
+        evidence: "emulators, one file of test vectors, the core's own tests, and programs in C",
+        command: "xtask reach",
+        is_long: true,
+        ..PLAIN
+    },
+    Claim {
         id: "realtime-sanitizer",
         claim: "RealtimeSanitizer finds nothing in the sessions that the kernel found silent, and what is planted it finds",
         evidence: "its runtime, which sees small allocations and locks as well",
