@@ -1,5 +1,7 @@
 //! The C interface: whatever C hands it, answers are blocks that are nobody else's or errors, and what is refused has changed
-//! nothing. Hooks are left out, as they are the whole process's.
+//! nothing. Hooks are the whole process's, so no two of these run at once.
+
+mod lent;
 
 use crate::input::Input;
 use core::{ffi::c_void, mem::MaybeUninit, ptr};
@@ -8,8 +10,9 @@ use detalloc_c::{
     det_alloc_init, det_alloc_size, det_alloc_usable_size, det_allocator_t, det_calloc,
     det_config_for_use_case, det_config_t, det_default_config,
     det_error_t::{self, *},
-    det_free, det_get_stats, det_last_error, det_pool_config_t, det_prefetch, det_realloc, det_remote_free,
-    det_stats_t, det_validate,
+    det_free, det_get_pool_stats, det_get_stats, det_last_error, det_pool_config_t, det_pool_stats_t,
+    det_prefetch, det_realloc, det_remote_free, det_set_alloc_hook, det_set_free_hook, det_stats_t,
+    det_validate,
 };
 
 /// Runs one input.
@@ -38,13 +41,61 @@ pub fn run(data: &[u8]) -> u64 {
     assert!(needed > 0, "an impossible configuration was taken");
     let is_shared = config.thread_safe.is_set();
     let mut run = Run { alloc, is_shared, live: Vec::new(), freed: Vec::new(), serial: 0 };
+    let mut arena = lent::Arena::new(&mut input);
+    let mut ring = lent::Ring::new(&mut input);
+    let mut heard = Heard { alloc, allocated: 0, freed: 0 };
+    let (has_hooks, is_counted) = (input.flag(), config.enable_stats.is_set());
+    if has_hooks {
+        // SAFETY: functions of these types, and user data that outlives their being set.
+        unsafe {
+            det_set_alloc_hook(Some(hear_alloc), (&raw mut heard).cast());
+            det_set_free_hook(Some(hear_free), (&raw mut heard).cast());
+        }
+    }
     let mut operations = 1;
     while !input.is_empty() {
-        run.step(&mut input);
+        match (input.byte() % 8, &mut arena, &mut ring) {
+            (0, Some(arena), _) => arena.step(&mut input),
+            (1, _, Some(ring)) => ring.step(&mut input),
+            _ => run.step(&mut input),
+        }
         operations += 1;
     }
+    // SAFETY: as above.
+    unsafe {
+        det_set_alloc_hook(None, ptr::null_mut());
+        det_set_free_hook(None, ptr::null_mut());
+    }
+    let [.., allocated, freed] = run.counts();
+    // Every block that was served was heard of, and every one that was taken back here.
+    assert!(!has_hooks || !is_counted || (allocated, freed) == (heard.allocated, heard.freed));
     run.end();
+    arena.into_iter().for_each(lent::Arena::end);
+    ring.into_iter().for_each(lent::Ring::end);
     operations
+}
+
+/// What hooks have heard.
+struct Heard {
+    alloc: *mut det_allocator_t,
+    allocated: usize,
+    freed: usize,
+}
+
+unsafe extern "C" fn hear_alloc(block: *mut c_void, _: usize, heard: *mut c_void) {
+    // SAFETY: what was set along with this function; and asking in a hook is allowed.
+    unsafe {
+        (*heard.cast::<Heard>()).allocated += 1;
+        assert!(!block.is_null() && det_alloc_destroy((*heard.cast::<Heard>()).alloc) == DET_ERR_BUSY);
+    }
+}
+
+unsafe extern "C" fn hear_free(block: *mut c_void, heard: *mut c_void) {
+    // SAFETY: as above.
+    unsafe {
+        (*heard.cast::<Heard>()).freed += 1;
+        assert!(!block.is_null() && det_alloc_destroy((*heard.cast::<Heard>()).alloc) == DET_ERR_BUSY);
+    }
 }
 
 /// A configuration as C might write it: one of the library's, or pools of any numbers.
@@ -96,7 +147,7 @@ impl Run {
         let alloc = self.alloc;
         // SAFETY: (here and below) the allocator, and blocks and wrong pointers that nobody uses beside.
         unsafe {
-            match kind % 16 {
+            match kind % 17 {
                 0..=4 => self.take(det_alloc(alloc, size), size, 16),
                 5 => {
                     let align = if input.flag() { 1 << input.below(16) } else { input.below(300) };
@@ -121,6 +172,7 @@ impl Run {
                 14 => {
                     det_adopt_remote_frees(alloc, input.below(4));
                 }
+                15 => self.ask_no_allocator(input),
                 _ => self.check(),
             }
         }
@@ -215,6 +267,33 @@ impl Run {
         };
         assert!(expected.contains(&here) && expected.contains(&remote), "{here:?}, {remote:?}: {expected:?}");
         assert!(grown.is_null() && usable == 0);
+        assert_eq!(self.counts(), before);
+    }
+
+    /// What no allocator lies at is refused, whatever is there, and nothing is written.
+    fn ask_no_allocator(&mut self, input: &mut Input<'_>) {
+        let before = self.counts();
+        let (handle, expected) = match (input.byte() % 3, self.live.first()) {
+            // Inside a block, at any alignment.
+            (0, Some(block)) => (block.start.wrapping_add(input.below(8)), DET_ERR_NOT_INITIALIZED),
+            (1, _) => (self.alloc.cast::<u8>().wrapping_add(1 + input.below(64)), DET_ERR_NOT_INITIALIZED),
+            _ => (ptr::null_mut(), DET_ERR_NULL),
+        };
+        let (wrong, block) = (handle.cast::<det_allocator_t>(), handle.cast::<c_void>());
+        let mut stats = MaybeUninit::<det_pool_stats_t>::uninit();
+        // SAFETY: nothing, or readable memory.
+        unsafe {
+            let refused = [
+                det_free(wrong, block),
+                det_remote_free(wrong, block),
+                det_alloc_destroy(wrong),
+                det_get_pool_stats(wrong, 0, stats.as_mut_ptr()),
+                det_last_error(ptr::null()),
+            ];
+            assert_eq!(refused, [expected; 5]);
+            assert!(det_alloc(wrong, 1).is_null() && det_realloc(wrong, block, 1).is_null());
+            assert!(!det_validate(wrong) && det_alloc_usable_size(wrong, block) == 0);
+        }
         assert_eq!(self.counts(), before);
     }
 
