@@ -8,7 +8,7 @@ mod library;
 
 use compilers::{c, cpp, is_there, output};
 use library::{library, package};
-use std::{fs, path::Path, process::Command};
+use std::{fs, mem::offset_of, path::Path, process::Command};
 
 const WARNINGS: [&str; 4] = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
 
@@ -101,6 +101,39 @@ fn owners_objects_and_containers_keep_their_promises_in_cpp() {
         for options in ["-O2", "-fno-exceptions", "-fno-rtti"] {
             assert_eq!(run(compiler, "c++17", "containers.cpp", &[STATIC[0], options]), "contained\n");
         }
+    }
+}
+
+/// Where the fields of a structure lie, by their names, and its size: as C prints it and as Rust has it.
+macro_rules! layout {
+    ($structure:ident: $($field:ident),+) => {
+        (
+            concat!("printf(\"%zu", $(layout!(@ $field)),+, "\\n\", sizeof(", stringify!($structure), ")",
+                $(concat!(", offsetof(", stringify!($structure), ", ", stringify!($field), ")")),+, ");"),
+            [size_of::<detalloc_c::$structure>(), $(offset_of!(detalloc_c::$structure, $field)),+].map(|it| it.to_string()).join(" "),
+        )
+    };
+    (@ $field:ident) => { " %zu" };
+}
+
+#[test]
+fn structures_lie_the_same_in_c_and_in_rust() {
+    let layouts = [
+        layout!(det_pool_config_t: block_size, block_count),
+        layout!(det_config_t: pool_count, pools, enable_stats, enable_validation, thread_safe, borrow_larger),
+        layout!(det_pool_stats_t: block_size, block_count, used, peak, refused, borrowed, freed_remotely),
+        layout!(det_stats_t: version, struct_size, total_memory, used_memory, peak_memory, refused, alloc_count, free_count,
+            total_cycles_alloc, total_cycles_free, wcet_alloc, wcet_free, pool_count, pool_stats),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("layouts.c");
+    let prints: String = layouts.iter().map(|(print, _)| *print).collect();
+    fs::write(&source, format!("#include \"detalloc.h\"\nint main(void) {{ {prints} return 0; }}\n"))
+        .unwrap();
+    let expected: Vec<_> = layouts.iter().map(|(_, lies)| lies.as_str()).collect();
+    for compiler in C {
+        let text = run_file(compiler, "c99", &source, &STATIC);
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{compiler}");
     }
 }
 
