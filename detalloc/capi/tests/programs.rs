@@ -131,7 +131,7 @@ fn structures_lie_the_same_in_c_and_in_rust() {
     fs::write(&source, format!("#include \"detalloc.h\"\nint main(void) {{ {prints} return 0; }}\n"))
         .unwrap();
     let expected: Vec<_> = layouts.iter().map(|(_, lies)| lies.as_str()).collect();
-    for compiler in C {
+    for compiler in c() {
         let text = run_file(compiler, "c99", &source, &STATIC);
         assert_eq!(text.lines().collect::<Vec<_>>(), expected, "{compiler}");
     }
