@@ -23,7 +23,7 @@ pub fn run(build: &Build<'_>, row: &mut Row) -> Result<(), Failure> {
             )));
         }
     }
-    c::library(build)?;
+    c::library(build, &[])?;
     row.built = true;
     Ok(())
 }

@@ -46,7 +46,7 @@ struct Program {
     is_small: bool,
 }
 
-const PROGRAMS: [Program; 4] = [
+const PROGRAMS: [Program; 6] = [
     Program {
         source: "specification.c",
         standard: "c99",
@@ -54,6 +54,7 @@ const PROGRAMS: [Program; 4] = [
         is_small: true,
     },
     Program { source: "misuse.c", standard: "c99", says: &["all refused"], is_small: true },
+    Program { source: "hooks.c", standard: "c99", says: &["heard"], is_small: true },
     Program {
         source: "threads.c",
         standard: "c99",
@@ -66,6 +67,7 @@ const PROGRAMS: [Program; 4] = [
         says: &["refused: 0, valid: 1, containers: 1"],
         is_small: false,
     },
+    Program { source: "containers.cpp", standard: "c++17", says: &["contained"], is_small: false },
 ];
 
 impl Program {
@@ -111,14 +113,14 @@ impl Program {
     }
 }
 
-/// Builds the library for programs that are not Rust.
+/// Builds the library for programs that are not Rust, with further arguments of cargo.
 ///
 /// # Errors
 ///
 /// [`Failure::CannotRun`] if and only if it does not build.
-pub fn library(build: &Build<'_>) -> Result<PathBuf, Failure> {
+pub fn library(build: &Build<'_>, args: &[&str]) -> Result<PathBuf, Failure> {
     let mut cargo = build.cargo(CAPI, "rustc");
-    cargo.args(["--package", "detalloc-capi", "--profile", "capi", "--features", "freestanding"]);
+    cargo.args(["--package", "detalloc-capi", "--profile", "capi", "--features", "freestanding"]).args(args);
     if cargo.args(["--crate-type", "staticlib"]).status().is_ok_and(|status| status.success()) {
         Ok(build.output("capi").join("libdetalloc_c.a"))
     } else {
@@ -132,7 +134,7 @@ pub fn library(build: &Build<'_>) -> Result<PathBuf, Failure> {
 ///
 /// [`Failure::CannotRun`] if and only if the library or a program does not build.
 pub fn on_system(build: &Build<'_>, tools: &Tools, runner: &[&str], row: &mut Row) -> Result<(), Failure> {
-    let library = library(build)?;
+    let library = library(build, &[])?;
     for program in &PROGRAMS {
         let compiler = if program.source.ends_with(".c") { tools.c } else { tools.cpp };
         let flags = ["-static", "-pthread"].map(str::to_owned);
@@ -161,7 +163,7 @@ pub fn on_board(
     (board, tools): (&str, &BoardC),
     row: &mut Row,
 ) -> Result<(), Failure> {
-    let library = library(build)?;
+    let library = library(build, &[])?;
     let place = |name: &str, value: &str| format!("-Wl,--defsym={name}={value}");
     let flags = [
         place("__flash", tools.flash),

@@ -1,8 +1,9 @@
 //! FreeRTOS: the same program over this heap and over the kernel's own, under an emulator, linked as users link it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::build::Build;
+use super::c;
 use super::emulator::{emulate, range, take_over};
 use super::report::{Counted, Range, Row, Stack};
 use crate::failure::Failure;
@@ -39,7 +40,8 @@ const DRY: [&str; 3] =
 /// [`Failure::CannotRun`] if and only if the library or a program does not build, or no program is for the README.
 pub fn run(build: &Build<'_>, emulator: &[&str], board: &str, row: &mut Row) -> Result<(), Failure> {
     let programs = build.output("programs");
-    let library = library(build)?;
+    // As the README says, without what needs an operating system.
+    let library = c::library(build, &["--no-default-features"])?;
     let mut cargo = build.cargo(PORT, "build");
     cargo.arg("--release").env("DETALLOC_LIBRARY", library).env("FREERTOS_PROGRAMS", &programs);
     if !cargo.status().is_ok_and(|status| status.success()) {
@@ -75,18 +77,6 @@ pub fn run(build: &Build<'_>, emulator: &[&str], board: &str, row: &mut Row) -> 
         row.failed.push("the stack was not measured".to_owned());
     }
     Ok(())
-}
-
-/// Builds the library as the README says, without what needs an operating system.
-fn library(build: &Build<'_>) -> Result<PathBuf, Failure> {
-    let mut cargo = build.cargo(".", "rustc");
-    cargo.args(["--package", "detalloc-capi", "--profile", "capi", "--no-default-features"]);
-    cargo.args(["--features", "freestanding", "--crate-type", "staticlib"]);
-    if cargo.status().is_ok_and(|status| status.success()) {
-        Ok(build.output("capi").join("libdetalloc_c.a"))
-    } else {
-        Err(Failure::CannotRun("detalloc/capi does not build".to_owned()))
-    }
 }
 
 /// The programs for the heaps of the README.
