@@ -34,6 +34,19 @@ const GROWS_EVERY: usize = 500;
 /// Callbacks after which every place of the lanes to the other threads has been used.
 const WARM_UP: usize = 2_000;
 
+/// Loaded values that a callback retires at most.
+const RETIRED_AT_ONCE: usize = 16;
+
+/// Callbacks between two looks at whether the reaper keeps up.
+const PACED_EVERY: usize = 256;
+
+/// Values with destructors above which callbacks wait for the reaper. With those that [`PACED_EVERY`] callbacks retire, the
+/// loaded ones of every other and a published one each, they fit [`LANE`].
+const ALIVE_AT_MOST: isize = 1_000;
+
+/// Values that the budget has room for on their way to the reaper.
+const LANE: usize = 4_096;
+
 /// How many there are of what has a destructor.
 static ALIVE: AtomicIsize = AtomicIsize::new(0);
 
@@ -141,7 +154,7 @@ fn callback(
         let _ = state.grown.try_push(large);
     }
     // What the loader made is dropped here, and its last reference with it; every other time as ordinary code would.
-    while let Some(value) = loaded.try_pop() {
+    for value in loaded.pop_iter().take(RETIRED_AT_ONCE) {
         if n.is_multiple_of(2) { drop(value) } else { drop(value.into_inner()) }
     }
     Ok(sum)
@@ -157,7 +170,7 @@ fn run(callbacks: usize) {
         .slices::<RtBox<[usize; 100]>>(16, 1)
         .objects::<[usize; 100]>(4)
         .map::<u8, RtArc<Noted>>(16)
-        .foreign(4_096)
+        .foreign(LANE)
         .low_water_percent(30)
         .top_up(16 << 20);
     let mut heap = RtHeap::new();
@@ -203,8 +216,10 @@ fn run(callbacks: usize) {
     let mut refusal = None;
     for n in 0..callbacks {
         // As fast as it goes, callbacks outrun a reaper that looks every few milliseconds.
-        if n.is_multiple_of(256) {
-            while meter.snapshot().used_bytes() * 4 > meter.snapshot().total_bytes() {
+        if n.is_multiple_of(PACED_EVERY) {
+            while meter.snapshot().used_bytes() * 4 > meter.snapshot().total_bytes()
+                || ALIVE.load(Ordering::Relaxed) > ALIVE_AT_MOST
+            {
                 thread::sleep(Duration::from_millis(1));
                 heap.enter(|_| ());
             }
