@@ -152,9 +152,11 @@ impl Pool {
             unsafe { (self.leaves.add(number).as_ref(), self.leaves.sub(number + 1).as_ref()) };
         // Relaxed: (I4) the owner's, and of what is announced only this block's bit counts.
         let free = leaf.load(Relaxed);
-        let announced = if remote::EXISTS { announced.load(Relaxed) } else { 0 };
-        if P::CHECKED && (free | announced) & bit != 0 {
-            return false;
+        if P::CHECKED {
+            let announced = if remote::EXISTS { announced.load(Relaxed) } else { 0 };
+            if (free | announced) & bit != 0 {
+                return false;
+            }
         }
         leaf.store(free | bit, Relaxed);
         self.top.set(self.top.get() | 1 << number);
