@@ -39,10 +39,13 @@ pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
             .print()
         };
         let mut heap = heap()?;
-        let handles = || heap.enter(|rt| [(); BLOCKS].map(|()| rt.vec::<f32>(SAMPLES)));
+        let handles =
+            |live: &mut Vec<_>| heap.enter(|rt| live.extend((0..BLOCKS).map(|_| rt.vec::<f32>(SAMPLES))));
         show("detalloc", rounds(threads, stepper, handles))?;
         let mut heap = self::heap()?;
-        let vectors = || heap.enter(|_| [(); BLOCKS].map(|()| Vec::<f32>::with_capacity(SAMPLES)));
+        let vectors = |live: &mut Vec<_>| {
+            heap.enter(|_| live.extend((0..BLOCKS).map(|_| Vec::<f32>::with_capacity(SAMPLES))));
+        };
         show("detalloc-routed", rounds(threads, stepper, vectors))?;
         for (engine, name) in [("system", "glibc"), ("mimalloc", "mimalloc"), ("jemalloc", "jemalloc")] {
             let Some((_, build)) = ALL.iter().find(|(known, _)| *known == name) else { continue };
@@ -54,32 +57,35 @@ pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
                 let block = unsafe { request.perform() };
                 Owned(Request { block, ..request })
             };
-            let blocks = || [(); BLOCKS].map(|()| block());
+            let blocks = |live: &mut Vec<_>| live.extend((0..BLOCKS).map(|_| block()));
             show(engine, rounds(threads, stepper, blocks))?;
         }
     }
     Ok(())
 }
 
-/// What each callback takes.
-fn rounds<T: Send, const N: usize>(
-    threads: usize,
-    stepper: &mut Stepper,
-    mut callback: impl FnMut() -> [T; N],
-) -> Vec<u64> {
+/// What each callback takes. It puts its blocks where there is room for them: a copy of all of them would be one of the
+/// system's, which takes another number of instructions on another processor.
+fn rounds<T: Send>(threads: usize, stepper: &mut Stepper, mut callback: impl FnMut(&mut Vec<T>)) -> Vec<u64> {
     let mut counts = Vec::with_capacity(CALLBACKS);
-    let mut live: Vec<T> = callback().into();
+    let mut live = Vec::with_capacity(BLOCKS);
+    callback(&mut live);
     for _ in 0..CALLBACKS {
         thread::scope(|scope| {
+            let mut freeing = Vec::with_capacity(threads);
             for left in (1..=threads).rev() {
                 let share: Vec<T> = live.drain(live.len() - live.len() / left..).collect();
-                scope.spawn(|| drop(share));
+                freeing.push(scope.spawn(|| drop(share)));
+            }
+            // A scope does not wait until they have ended, and one that ends frees: it would meet the stepper's breakpoint
+            // under the lock that the callback waits for.
+            for thread in freeing {
+                thread.join().expect("dropping does not panic");
             }
         });
         // What is left is the owner's to free.
         live.clear();
-        let (blocks, count) = stepper.step(&mut callback);
-        live.extend(blocks);
+        let ((), count) = stepper.step(|| callback(&mut live));
         counts.push(count);
     }
     counts
