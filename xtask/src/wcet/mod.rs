@@ -34,6 +34,7 @@ use crate::cli::WcetArgs;
 use crate::demo::rustc_version;
 use crate::failure::Failure;
 use crate::json::Json;
+use crate::rustup;
 use crate::workspace::Workspace;
 
 /// What the names of operations begin with.
@@ -58,7 +59,7 @@ pub fn run(args: &WcetArgs) -> Result<(), Failure> {
     };
     let mut report = Report { rustc: rustc_version(&workspace), ..Report::default() };
     for target in &targets {
-        if !target.is_installed(&workspace) && !target.install(&workspace) {
+        if !rustup::has_library(&workspace.root, target.triple) {
             let missing = format!("{}: rustup target add {}", target.name, target.triple);
             if args.target.is_some() {
                 return Err(Failure::CannotRun(missing));

@@ -84,23 +84,6 @@ impl Target {
         found.ok_or_else(|| Failure::CannotRun(format!("{name}: unknown target; known are: {}", known())))
     }
 
-    /// Whether the compiler has a standard library for it.
-    pub fn is_installed(&self, workspace: &Workspace) -> bool {
-        let output = Command::new("rustc")
-            .args(["--print", "target-libdir", "--target", self.triple])
-            .current_dir(&workspace.root)
-            .output();
-        let folder = output.ok().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        folder.is_some_and(|folder| PathBuf::from(folder).is_dir())
-    }
-
-    /// Asks rustup for it: whether there is one then.
-    pub fn install(&self, workspace: &Workspace) -> bool {
-        let mut rustup = Command::new("rustup");
-        rustup.args(["target", "add", self.triple]).current_dir(&workspace.root).stdin(Stdio::null());
-        rustup.status().is_ok_and(|status| status.success()) && self.is_installed(workspace)
-    }
-
     /// Builds the program.
     ///
     /// # Errors
