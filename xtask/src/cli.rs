@@ -188,6 +188,9 @@ pub struct TestArgs {
     /// Leave out what takes minutes: the loom models and the long runs on the release bundles
     #[arg(long)]
     pub quick: bool,
+    /// Leave out the tests whose names contain this; may be given several times
+    #[arg(long, value_name = "PART")]
+    pub skip: Vec<String>,
 }
 
 /// Options of `wcet`.
@@ -307,7 +310,7 @@ pub struct BenchArgs {
     /// Fewer callbacks and replays, shorter histories
     #[arg(long)]
     pub quick: bool,
-    /// Only what is counted, and no page: for --compare
+    /// Only what is counted, without the rivals in C, and no page: for --compare
     #[arg(long)]
     pub counters: bool,
     /// Write the figures as JSON to this file; - is stdout, the text then goes to stderr
@@ -338,6 +341,9 @@ pub struct ReachArgs {
 /// Options of `opcount`.
 #[derive(Args, Debug)]
 pub struct OpcountArgs {
+    /// Leave out the rivals, which have no limits to keep
+    #[arg(long)]
+    pub ours: bool,
     /// Write the counts as JSON to this file; - is stdout, the tables then go to stderr
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

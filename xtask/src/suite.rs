@@ -32,6 +32,11 @@ impl Variant {
     fn is_sanitized(&self) -> bool {
         self.args.contains(&SANITIZED)
     }
+
+    /// Where it is built if not in the ordinary place. The sanitizers share what runs while they are built.
+    fn folder(&self) -> &'static str {
+        if self.is_sanitized() { "sanitized" } else { self.name }
+    }
 }
 
 /// The features that work together on the pinned compiler.
@@ -125,10 +130,8 @@ const VARIANTS: [Variant; 10] = [
     Variant {
         name: "injected",
         args: &[
-            "-p",
-            "detalloc-audio",
-            "-p",
-            "graincloud",
+            // So that what they depend on is built as it is for the ordinary tests, and need not be again.
+            "--workspace",
             "--features",
             "detalloc-audio/fault-injection,graincloud/fault-injection",
             "--test",
@@ -259,9 +262,10 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
 
     let ordinary = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
     // Tests that take minutes are marked as ignored.
-    let run_args: &[&str] = if args.quick { &[] } else { &["--include-ignored"] };
+    let mut run_args: Vec<&str> = if args.quick { vec![] } else { vec!["--include-ignored"] };
+    run_args.extend(args.skip.iter().flat_map(|part| ["--skip", part]));
     for binary in suite.build(&ordinary, None)? {
-        suite.run_binary(&binary, run_args);
+        suite.run_binary(&binary, &run_args);
     }
     suite.run_doc_tests(&["--workspace"]);
     if !args.quick {
@@ -281,7 +285,7 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
                 continue;
             }
             for binary in suite.build(variant.args, Some(variant))? {
-                suite.run_binary(&binary, run_args);
+                suite.run_binary(&binary, &run_args);
             }
         }
         suite.run_doc_tests(&["-p", "detalloc", "--features", FEATURES]);
@@ -291,7 +295,7 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
             .not_run
             .push("system heap calls of the audio thread: only glibc on Linux lets them be counted".into());
     }
-    suite.finish(args.quick)
+    suite.finish(args)
 }
 
 /// Whether what plays can be built here; what is missing has been said.
@@ -367,7 +371,7 @@ impl Suite {
         cargo.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]).args(args);
         // What is built with other flags would throw the ordinary build away.
         if let Some(variant) = variant.filter(|variant| variant.unstable || variant.rustflags.is_some()) {
-            cargo.arg("--target-dir").arg(self.target.join(variant.name));
+            cargo.arg("--target-dir").arg(self.target.join(variant.folder()));
         }
         let output = cargo
             .stderr(Stdio::inherit())
@@ -429,7 +433,7 @@ impl Suite {
         self.rows.push(Row { name: name.to_owned(), counts, good, time: start.elapsed() });
     }
 
-    fn finish(self, quick: bool) -> Result<(), Failure> {
+    fn finish(self, args: &TestArgs) -> Result<(), Failure> {
         let mut table = Table::new();
         table
             .load_preset(presets::UTF8_HORIZONTAL_ONLY)
@@ -448,10 +452,13 @@ impl Suite {
             ]);
         }
         println!("\n{table}");
-        if quick {
+        if args.quick {
             println!(
                 "Left out by --quick: the core with its features, under loom and under sanitizers, and the tests that take minutes."
             );
+        }
+        for part in &args.skip {
+            println!("Left out by --skip: tests whose names contain {part}");
         }
         for what in &self.not_run {
             println!("Could not run: {what}");

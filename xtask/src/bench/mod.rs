@@ -49,7 +49,9 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
         return Err(Failure::CannotRun("instructions are counted on Linux on x86-64 only".into()));
     }
     let workspace = Workspace::find()?;
-    opcount::require_tools(&workspace)?;
+    if !args.counters {
+        opcount::require_tools(&workspace)?;
+    }
     let json = Json::reserve(args.json.as_deref())?;
     let folder = workspace.target.join("report");
     std::fs::create_dir_all(&folder).map_err(|error| Failure::file(&folder, error))?;

@@ -21,12 +21,12 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// Builds them: plain x86-64, in the release profile, as anybody would. With `counters`, not the one that records.
+    /// Builds them: plain x86-64, in the release profile, as anybody would. With `counters`, not the one that records,
+    /// and without the rivals in C: what is compared is ours.
     pub(super) fn build(workspace: &Workspace, counters: bool) -> Result<Self, Failure> {
         eprintln!("Building ...");
-        let program = |name: &str, features: &str| build(workspace, name, features);
-        let measure = program("measure", "c-rivals")?;
-        let record = if counters { PathBuf::new() } else { program("record", "record")? };
+        let measure = build(workspace, "measure", if counters { "" } else { "c-rivals" })?;
+        let record = if counters { PathBuf::new() } else { build(workspace, "record", "record")? };
         let folder =
             TempDir::new().map_err(|error| Failure::CannotRun(format!("a temporary folder: {error}")))?;
         Ok(Self { measure, record, audio: workspace.root.join(AUDIO), folder })

@@ -32,18 +32,21 @@ const TOOLS_OF_RIVALS: [&str; 3] = ["C++ compiler", "make", "CMake"];
 pub fn run(args: &OpcountArgs) -> Result<(), Failure> {
     require_machine()?;
     let workspace = Workspace::find()?;
-    require_tools(&workspace)?;
+    if !args.ours {
+        require_tools(&workspace)?;
+    }
     let json = Json::reserve(args.json.as_deref())?;
 
     let mut programs = Vec::new();
     for target in Target::ALL {
         eprintln!("Building for {target} ...");
-        programs.push((target, build(&workspace, target)?));
+        programs.push((target, build(&workspace, target, args.ours)?));
     }
-    eprintln!("Counting, which takes two to five minutes ...");
+    eprintln!("Counting, which takes {} ...", if args.ours { "a minute" } else { "two to five minutes" });
+    let which: &[&str] = if args.ours { &["ours"] } else { &[] };
     let counted = thread::scope(|scope| {
         let runs: Vec<_> =
-            programs.iter().map(|(_, program)| scope.spawn(|| read::<Row>(program, &[]))).collect();
+            programs.iter().map(|(_, program)| scope.spawn(|| read::<Row>(program, which))).collect();
         runs.into_iter().map(|run| run.join().expect("nothing that panics")).collect::<Result<Vec<_>, _>>()
     })?;
     let mut report = Report { rustc: rustc_version(&workspace), results: Vec::new(), growth: Vec::new() };
@@ -94,13 +97,14 @@ pub(crate) fn require_tools(workspace: &Workspace) -> Result<(), Failure> {
 }
 
 /// Builds the counting program for a target, in a folder of its own, so that ordinary builds are not thrown away.
-fn build(workspace: &Workspace, target: Target) -> Result<PathBuf, Failure> {
+fn build(workspace: &Workspace, target: Target, ours: bool) -> Result<PathBuf, Failure> {
     const TRIPLE: &str = "x86_64-unknown-linux-gnu";
     let folder = workspace.target.join("opcount").join(target.name());
     let status = Command::new("cargo")
         .args(["build", "--release", "--package", "detalloc-benches", "--bin", "opcount"])
         // With a target, the flags are for the program alone and not for what runs while it is built.
-        .args(["--features", "c-rivals", "--target", TRIPLE, "--target-dir"])
+        .args(if ours { &[][..] } else { &["--features", "c-rivals"] })
+        .args(["--target", TRIPLE, "--target-dir"])
         .arg(&folder)
         .env("RUSTFLAGS", format!("-C target-cpu={target}"))
         .env_remove("CARGO_ENCODED_RUSTFLAGS")

@@ -1,5 +1,6 @@
 //! Counts the instructions of every operation of every trace on every allocator, and prints one line of JSON for each
-//! allocator, trace and kind of operation; with the argument `growth`, what ours cost with history, pools and blocks.
+//! allocator, trace and kind of operation; with the argument `ours`, without the rivals; with `growth`, what ours cost with
+//! history, pools and blocks.
 //! `cargo xtask opcount` builds it for each target, runs it and shows the results.
 
 mod growth;
@@ -26,18 +27,19 @@ struct Line<'a> {
 fn main() -> Result<(), Box<dyn Error>> {
     let mut stepper = Stepper::new()?;
     match env::args().nth(1).as_deref() {
-        None => results(&mut stepper),
+        None => results(&mut stepper, |_| true),
+        Some("ours") => results(&mut stepper, |allocator| allocator.starts_with("detalloc")),
         Some("growth") => growth::print(&mut stepper),
-        Some(other) => Err(format!("{other}: the only argument is growth").into()),
+        Some(other) => Err(format!("{other}: arguments are ours and growth").into()),
     }
 }
 
-fn results(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
+fn results(stepper: &mut Stepper, wanted: impl Fn(&str) -> bool) -> Result<(), Box<dyn Error>> {
     for trace in traces::all() {
         let demand = trace.demand();
         for (room, suffix) in [(Room::ample(&demand), ""), (Room::starved(&demand), "-starved")] {
             let name = format!("{}{suffix}", trace.name);
-            for &(allocator, build) in ALL {
+            for &(allocator, build) in ALL.iter().filter(|(allocator, _)| wanted(allocator)) {
                 let mut subject = build(&room);
                 // SAFETY: each request is performed once, by replays, which keep their subject and free live blocks with
                 // their layouts.
