@@ -79,8 +79,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 // What the unwind tables of the precompiled `core` name. Nothing unwinds, so nothing calls it. Weak and hidden, because in a
-// program with other Rust code it is the standard library's that has to be called.
-#[cfg(all(feature = "freestanding", not(any(windows, target_vendor = "apple"))))]
+// program with other Rust code it is the standard library's that has to be called. WebAssembly has no such tables.
+#[cfg(all(feature = "freestanding", not(any(windows, target_vendor = "apple", target_family = "wasm"))))]
 core::arch::global_asm!(".weak rust_eh_personality", ".hidden rust_eh_personality", "rust_eh_personality:");
 
 /// As above, where object files know no such symbols, or differ in how they write them.
