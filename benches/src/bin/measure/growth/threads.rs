@@ -41,12 +41,12 @@ pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
         let mut heap = heap()?;
         let handles =
             |live: &mut Vec<_>| heap.enter(|rt| live.extend((0..BLOCKS).map(|_| rt.vec::<f32>(SAMPLES))));
-        show("detalloc", rounds(threads, stepper, handles))?;
+        show("detalloc", rounds(threads, stepper, handles, Result::is_ok))?;
         let mut heap = self::heap()?;
         let vectors = |live: &mut Vec<_>| {
             heap.enter(|_| live.extend((0..BLOCKS).map(|_| Vec::<f32>::with_capacity(SAMPLES))));
         };
-        show("detalloc-routed", rounds(threads, stepper, vectors))?;
+        show("detalloc-routed", rounds(threads, stepper, vectors, |vector| vector.capacity() > 0))?;
         for (engine, name) in [("system", "glibc"), ("mimalloc", "mimalloc"), ("jemalloc", "jemalloc")] {
             let Some((_, build)) = ALL.iter().find(|(known, _)| *known == name) else { continue };
             let layout = layout(SAMPLES * size_of::<f32>());
@@ -58,7 +58,7 @@ pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
                 Owned(Request { block, ..request })
             };
             let blocks = |live: &mut Vec<_>| live.extend((0..BLOCKS).map(|_| block()));
-            show(engine, rounds(threads, stepper, blocks))?;
+            show(engine, rounds(threads, stepper, blocks, |block| !block.0.block.is_null()))?;
         }
     }
     Ok(())
@@ -66,7 +66,12 @@ pub(super) fn print(stepper: &mut Stepper) -> Result<(), Box<dyn Error>> {
 
 /// What each callback takes. It puts its blocks where there is room for them: a copy of all of them would be one of the
 /// system's, which takes another number of instructions on another processor.
-fn rounds<T: Send>(threads: usize, stepper: &mut Stepper, mut callback: impl FnMut(&mut Vec<T>)) -> Vec<u64> {
+fn rounds<T: Send>(
+    threads: usize,
+    stepper: &mut Stepper,
+    mut callback: impl FnMut(&mut Vec<T>),
+    is_served: impl Fn(&T) -> bool,
+) -> Vec<u64> {
     let mut counts = Vec::with_capacity(CALLBACKS);
     let mut live = Vec::with_capacity(BLOCKS);
     callback(&mut live);
@@ -86,6 +91,7 @@ fn rounds<T: Send>(threads: usize, stepper: &mut Stepper, mut callback: impl FnM
         // What is left is the owner's to free.
         live.clear();
         let ((), count) = stepper.step(|| callback(&mut live));
+        assert!(live.iter().all(&is_served), "a request that is refused takes another number");
         counts.push(count);
     }
     counts
