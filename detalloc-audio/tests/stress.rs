@@ -40,12 +40,14 @@ const RETIRED_AT_ONCE: usize = 16;
 /// Callbacks between two looks at whether the reaper keeps up.
 const PACED_EVERY: usize = 256;
 
-/// Values with destructors above which callbacks wait for the reaper. With those that [`PACED_EVERY`] callbacks retire, the
-/// loaded ones of every other and a published one each, they fit [`LANE`].
-const ALIVE_AT_MOST: isize = 1_000;
+/// Values with destructors above which callbacks wait for the reaper.
+const ALIVE_AT_MOST: usize = 1_000;
 
 /// Values that the budget has room for on their way to the reaper.
 const LANE: usize = 4_096;
+
+// What callbacks retire until the next look fits as well: loaded values in every other one, and a published one in each.
+const _: () = assert!(ALIVE_AT_MOST + PACED_EVERY / 2 * RETIRED_AT_ONCE + PACED_EVERY <= LANE);
 
 /// How many there are of what has a destructor.
 static ALIVE: AtomicIsize = AtomicIsize::new(0);
@@ -218,7 +220,7 @@ fn run(callbacks: usize) {
         // As fast as it goes, callbacks outrun a reaper that looks every few milliseconds.
         if n.is_multiple_of(PACED_EVERY) {
             while meter.snapshot().used_bytes() * 4 > meter.snapshot().total_bytes()
-                || ALIVE.load(Ordering::Relaxed) > ALIVE_AT_MOST
+                || ALIVE.load(Ordering::Relaxed) > ALIVE_AT_MOST.cast_signed()
             {
                 thread::sleep(Duration::from_millis(1));
                 heap.enter(|_| ());
