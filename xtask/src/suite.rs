@@ -263,11 +263,12 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
     let ordinary = ["--workspace", "--lib", "--bins", "--tests", "--examples"];
     // Tests that take minutes are marked as ignored.
     let mut run_args: Vec<&str> = if args.quick { vec![] } else { vec!["--include-ignored"] };
-    run_args.extend(args.skip.iter().flat_map(|part| ["--skip", part]));
+    let skip: Vec<&str> = args.skip.iter().flat_map(|part| ["--skip", part]).collect();
+    run_args.extend(&skip);
     for binary in suite.build(&ordinary, None)? {
         suite.run_binary(&binary, &run_args);
     }
-    suite.run_doc_tests(&["--workspace"]);
+    suite.run_doc_tests(&["--workspace"], &skip);
     if !args.quick {
         for variant in &VARIANTS {
             if variant.is_sanitized() && !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
@@ -288,7 +289,7 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
                 suite.run_binary(&binary, &run_args);
             }
         }
-        suite.run_doc_tests(&["-p", "detalloc", "--features", FEATURES]);
+        suite.run_doc_tests(&["-p", "detalloc", "--features", FEATURES], &skip);
     }
     if !thread_watch::available() {
         suite
@@ -401,11 +402,11 @@ impl Suite {
         self.run_tests(&binary.name, command);
     }
 
-    fn run_doc_tests(&mut self, args: &[&str]) {
+    fn run_doc_tests(&mut self, args: &[&str], run_args: &[&str]) {
         let name = format!("examples in the documentation, {}", args.join(" "));
         println!("\n== {name}");
         let mut cargo = self.cargo(None);
-        cargo.args(["test", "--doc", "--no-fail-fast"]).args(args);
+        cargo.args(["test", "--doc", "--no-fail-fast"]).args(args).arg("--").args(run_args);
         self.run_tests(&name, cargo);
     }
 
