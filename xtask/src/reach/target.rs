@@ -88,6 +88,9 @@ const RV32IMAC: BoardC = BoardC {
 /// The most that an operation of this processor may take whose class has a free block.
 const STM32F4_INSTRUCTIONS: Option<u32> = Some(60);
 
+/// Why no emulated system can run some tests: what they compile would be linked for the target by the linker of this machine.
+const RUN_THE_COMPILER: &str = "they run the compiler, which is none of the target's";
+
 /// Tests that no emulated system can run.
 const MISUSE: Skipped = Skipped {
     package: "detalloc",
@@ -99,7 +102,6 @@ const MISUSE: Skipped = Skipped {
 };
 const MISUSE_OF_AUDIO: Skipped =
     Skipped { package: "detalloc-audio", names: &["misuse::"], why: RUN_THE_COMPILER };
-const RUN_THE_COMPILER: &str = "they run the compiler, which is none of the target's";
 const EXAMPLES: Skipped = Skipped {
     package: "detalloc-audio",
     names: &["bad_input::", "looper::", "publish::", "synth::", "third_party::"],
